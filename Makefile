@@ -1,0 +1,30 @@
+# Targets of redbutton. `make` alone lists them.
+PYTHON = python3
+IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint requirements clean
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 15
+
+demo:  ## show a robot being stopped, without hardware
+	@$(IN_ENVIRONMENT) redbutton demo
+
+test:  ## run all tests
+	@$(IN_ENVIRONMENT) python -m pytest tests -q
+
+lint:  ## check style and types
+	@$(IN_ENVIRONMENT) ruff check .
+	@$(IN_ENVIRONMENT) ruff format --check .
+	@$(IN_ENVIRONMENT) mypy --strict host/redbutton ros_ws/src/redbutton_ros
+	@$(IN_ENVIRONMENT) mypy --strict .ci/environment.py
+	@$(IN_ENVIRONMENT) mypy --config-file firmware/mypy.ini firmware
+
+requirements:  ## show which tests prove which requirement
+	@$(IN_ENVIRONMENT) python -m pytest tests -q -m requirement --requirements-table
+
+clean:  ## remove all that these targets have made
+	rm -rf .venv ros_ws/build ros_ws/install ros_ws/log dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,369 @@
+"""The safety decision. Every rule that decides whether the load is energised stands in this file.
+
+Pure: no pins, no clock, no link. Integers come in, integers go out, and `step` allocates nothing,
+so it runs with the heap locked. The machine is two tables, CAUSES and TABLE: tests, the state
+diagram and exhaustive exploration read the same tables that the controller runs.
+
+Rule 1: the load is energised only if TABLE says so for the present state.
+Rule 2: at most one trigger moves the machine in a tick, and the triggers are tried in the order in
+        which they are numbered, so that a stop wins over everything that arrives with it.
+Rule 3: only the trigger RESET leaves STOPPED, and nothing leaves LOCKOUT.
+
+Vocabulary: ISO 13850 (stop, reset), IEC 60204-1 (stop categories 0 and 1), ISO 13849-1 (EDM).
+"""
+
+try:
+    from micropython import const
+except ImportError:  # CPython: const() is for the MicroPython compiler only
+
+    def const(value):  # type: ignore
+        return value
+
+
+# Inputs, as the board read them in this tick. A set bit means closed, pressed, present.
+CONTACT_A = const(0x0001)
+CONTACT_B = const(0x0002)
+MIRROR_1 = const(0x0004)
+MIRROR_2 = const(0x0008)
+RESET_PRESSED = const(0x0010)
+KEY_MAINTENANCE = const(0x0020)
+SUPPLY = const(0x0040)
+LINK_KEY = const(0x0080)
+# Requests that the link took in this tick.
+STOP_CATEGORY_0 = const(0x0100)
+STOP_CATEGORY_1 = const(0x0200)
+STANDSTILL = const(0x0400)
+VERSION_DIFFERS = const(0x0800)
+
+INPUT_NAMES = (
+    "contact_a",
+    "contact_b",
+    "mirror_1",
+    "mirror_2",
+    "reset_pressed",
+    "key_maintenance",
+    "supply",
+    "link_key",
+    "stop_category_0",
+    "stop_category_1",
+    "standstill",
+    "version_differs",
+)
+
+# Outputs.
+K1 = const(0x01)
+K2 = const(0x02)
+
+# States. Any two codes differ in four bits: a flipped bit never turns one into another.
+STOPPED = const(0x0F)
+LOCKOUT = const(0x33)
+STOPPING = const(0x55)
+RUN = const(0x69)
+
+STATE_NAMES = {STOPPED: "STOPPED", LOCKOUT: "LOCKOUT", STOPPING: "STOPPING", RUN: "RUN"}
+
+# Triggers, in order of precedence.
+FAULT = const(0)
+STOP = const(1)
+CUT = const(2)
+DELAYED_STOP = const(3)
+RESET = const(4)
+QUIET = const(5)
+
+TRIGGER_NAMES = ("FAULT", "STOP", "CUT", "DELAYED_STOP", "RESET", "QUIET")
+
+# state: (outputs, next state for FAULT, STOP, CUT, DELAYED_STOP, RESET, QUIET)
+TABLE = {
+    STOPPED: (0, LOCKOUT, STOPPED, STOPPED, STOPPED, RUN, STOPPED),
+    RUN: (K1 | K2, LOCKOUT, STOPPED, STOPPED, STOPPING, RUN, RUN),
+    STOPPING: (K1 | K2, LOCKOUT, STOPPED, STOPPED, STOPPING, STOPPING, STOPPING),
+    LOCKOUT: (0, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT),
+}
+
+# What a cause is: an EVENT happened and is over; a CONDITION lasts, and no reset acts while it
+# does; a LATCHED_FAULT locks out.
+EVENT = const(0)
+CONDITION = const(1)
+LATCHED_FAULT = const(2)
+
+# Stop causes. Of several in one tick the first here is reported as the first cause: the supply
+# comes before the contacts, because without it every input reads open.
+CAUSES = (
+    ("internal", LATCHED_FAULT),
+    ("watchdog reset", EVENT),
+    ("power up", EVENT),
+    ("brown-out", CONDITION),
+    ("button contact A", CONDITION),
+    ("button contact B", CONDITION),
+    ("contact discrepancy", LATCHED_FAULT),
+    ("mirror contact K1", LATCHED_FAULT),
+    ("mirror contact K2", LATCHED_FAULT),
+    ("self-test", LATCHED_FAULT),
+    ("control tick late", EVENT),
+    ("key switch", CONDITION),
+    ("link key missing", CONDITION),
+    ("protocol version", EVENT),
+    ("heartbeat lost", CONDITION),
+    ("stop requested", EVENT),
+    ("reset button stuck", CONDITION),
+)
+INTERNAL = const(1 << 0)
+WATCHDOG_RESET = const(1 << 1)
+POWER_UP = const(1 << 2)
+BROWN_OUT = const(1 << 3)
+BUTTON_A = const(1 << 4)
+BUTTON_B = const(1 << 5)
+DISCREPANCY = const(1 << 6)
+MIRROR_K1 = const(1 << 7)
+MIRROR_K2 = const(1 << 8)
+SELF_TEST = const(1 << 9)
+TICK_LATE = const(1 << 10)
+KEY_SWITCH = const(1 << 11)
+LINK_KEY_MISSING = const(1 << 12)
+PROTOCOL_VERSION = const(1 << 13)
+HEARTBEAT_LOST = const(1 << 14)
+STOP_REQUESTED = const(1 << 15)
+RESET_STUCK = const(1 << 16)
+FAULTS = const(INTERNAL | DISCREPANCY | MIRROR_K1 | MIRROR_K2 | SELF_TEST)
+
+NO_CAUSE = const(0xFF)
+NO_HEARTBEAT = const(-1)
+
+# Limits, in milliseconds.
+HEARTBEAT_TIMEOUT_MIN = const(40)
+HEARTBEAT_TIMEOUT_MAX = const(1000)
+STOP_DELAY_MAX = const(1000)
+DISCREPANCY_MAX = const(100)  # SR-11
+MIRROR_CLOSE_MAX = const(50)  # SR-12, after de-energising
+MIRROR_OPEN_MAX = const(100)  # SR-12, after energising
+RESET_SETTLE = const(50)  # the reset contact counts as moved when it has been still this long
+RESET_PRESS_MIN = const(150)  # SR-07
+RESET_PRESS_MAX = const(3000)
+TICK_LATE_MAX = const(10)  # the pulses that hold K1 outlive the loop no longer than this
+TIMER_MAX = const(60000)  # timers stop counting here
+
+
+class Decide:
+    """The decision and its memory.
+
+    `state`, `first` (index into CAUSES or NO_CAUSE), `causes` and `present` (bit masks over
+    CAUSES: all since the load was last energised, and those that last now), `tripped` (index of
+    the cause that made the last transition), `heartbeat_age` (ms) and `resets_refused` are read
+    by the layer above and written here only.
+    """
+
+    def __init__(
+        self,
+        heartbeat_timeout: int,
+        stop_delay: int,
+        boot_cause: int,
+        lockout_causes: int = 0,
+        maintenance: bool = False,
+    ) -> None:
+        """Start in STOPPED, or in LOCKOUT if one was recorded (SR-09, SR-16).
+
+        Times in ms, clamped to their limits. `boot_cause` is POWER_UP, WATCHDOG_RESET or
+        BROWN_OUT. `lockout_causes` is the recorded lockout; it is over only if this is a power-up
+        with the key switch in maintenance.
+        """
+        self.heartbeat_timeout = clamp(
+            heartbeat_timeout, HEARTBEAT_TIMEOUT_MIN, HEARTBEAT_TIMEOUT_MAX
+        )
+        self.stop_delay = clamp(stop_delay, 0, STOP_DELAY_MAX)
+        self.state = STOPPED
+        self.causes = boot_cause
+        if lockout_causes and not (maintenance and boot_cause == POWER_UP):
+            self.state = LOCKOUT
+            self.causes |= lockout_causes
+        self.first = lowest(lockout_causes if self.state == LOCKOUT else boot_cause)
+        self.tripped = self.first
+        self.present = 0
+        self.heartbeat_age = TIMER_MAX
+        self.resets_refused = 0
+        self._stopping = 0
+        self._discrepancy = 0
+        self._mirror_1 = 0
+        self._mirror_2 = 0
+        # As if the reset button had been held since before power-up: it must be let go first.
+        self._reset_level = RESET_PRESSED
+        self._reset_settle = 0
+        self._reset_press = 0
+        self._reset_void = True
+
+    def step(self, elapsed: int, inputs: int, heartbeat: int) -> int:
+        """One control tick: what happened since the last one in, K1 | K2 or 0 out.
+
+        `elapsed`: ms since the last tick. `heartbeat`: age in ms of the challenge that an
+        authentic heartbeat of this tick answers, or NO_HEARTBEAT.
+        """
+        row = TABLE.get(self.state)
+        if row is None:  # a corrupted state word
+            row = TABLE[LOCKOUT]
+            self.state = LOCKOUT
+            self._note(INTERNAL)
+            self.tripped = lowest(INTERNAL)
+        energised = row[0]
+        late = elapsed < 0 or elapsed > TICK_LATE_MAX
+        if elapsed < 0 or elapsed > TIMER_MAX:
+            elapsed = TIMER_MAX
+
+        self.present = self._lasting(elapsed, inputs, heartbeat)
+        found = self.present | self._events(inputs, late and energised != 0)
+        found |= self._faults(elapsed, inputs, energised)
+        reset = self._reset(elapsed, inputs, found)
+        if reset and not inputs & MIRROR_1:  # SR-12: open before energising
+            found |= MIRROR_K1
+        if reset and not inputs & MIRROR_2:
+            found |= MIRROR_K2
+        trigger = self._trigger(elapsed, inputs, found, reset)
+
+        if trigger == RESET:
+            self.causes = 0
+            self.first = NO_CAUSE
+            self.tripped = NO_CAUSE
+        elif found:
+            self._note(found)
+        if row[trigger + 1] != self.state:
+            self._enter(row[trigger + 1], found)
+        return TABLE[self.state][0]
+
+    def _trigger(self, elapsed: int, inputs: int, found: int, reset: bool) -> int:
+        """The one trigger of this tick: the first that applies, in order of precedence."""
+        if self.state == STOPPING:
+            self._stopping = count(self._stopping, elapsed)
+        if found & FAULTS:
+            return FAULT
+        delayed = found == STOP_REQUESTED and self.stop_delay and not inputs & STOP_CATEGORY_0
+        if found and not delayed:
+            return STOP
+        if self.state == STOPPING and (inputs & STANDSTILL or self._stopping >= self.stop_delay):
+            return CUT
+        if delayed:
+            return DELAYED_STOP
+        return RESET if reset else QUIET
+
+    def _enter(self, state: int, found: int) -> None:
+        """Go to another state, with its timers at zero."""
+        self.state = state
+        self._stopping = 0
+        self._mirror_1 = 0
+        self._mirror_2 = 0
+        if found:
+            self.tripped = lowest(found & FAULTS or found)
+
+    def _note(self, found: int) -> None:
+        """Keep the first cause and all of them."""
+        if not self.causes:
+            self.first = lowest(found)
+        self.causes |= found
+
+    def _lasting(self, elapsed: int, inputs: int, heartbeat: int) -> int:
+        """The conditions that last in this tick: a stop while energised, no reset until gone."""
+        age = count(self.heartbeat_age, elapsed)
+        if 0 <= heartbeat < age:
+            age = heartbeat
+        self.heartbeat_age = age
+        present = 0
+        if not inputs & SUPPLY:
+            present |= BROWN_OUT
+        if not inputs & CONTACT_A:
+            present |= BUTTON_A
+        if not inputs & CONTACT_B:
+            present |= BUTTON_B
+        if inputs & KEY_MAINTENANCE:
+            present |= KEY_SWITCH
+        if not inputs & LINK_KEY:
+            present |= LINK_KEY_MISSING
+        if age >= self.heartbeat_timeout:
+            present |= HEARTBEAT_LOST
+        if self.state == STOPPED and self._reset_press > RESET_PRESS_MAX:
+            present |= RESET_STUCK
+        return present
+
+    def _events(self, inputs: int, late: bool) -> int:
+        """What happened in this tick and is over; latched until a reset."""
+        events = TICK_LATE if late else 0
+        if inputs & VERSION_DIFFERS:
+            events |= PROTOCOL_VERSION
+        if inputs & (STOP_CATEGORY_0 | STOP_CATEGORY_1):
+            events |= STOP_REQUESTED
+        return events
+
+    def _faults(self, elapsed: int, inputs: int, energised: int) -> int:
+        """Contacts that disagree (SR-11) and mirror contacts that do not follow (SR-12).
+
+        The contacts are wetted from the supply: without it they all read open and prove nothing,
+        the load is dead, and BROWN_OUT has stopped the machine.
+        """
+        if not inputs & SUPPLY:
+            self._discrepancy = 0
+            self._mirror_1 = 0
+            self._mirror_2 = 0
+            return 0
+        faults = 0
+        disagree = (inputs & CONTACT_A != 0) != (inputs & CONTACT_B != 0)
+        self._discrepancy = count(self._discrepancy, elapsed) if disagree else 0
+        if self._discrepancy > DISCREPANCY_MAX:
+            faults |= DISCREPANCY
+        # A mirror contact is closed exactly when its relay is not energised.
+        limit = MIRROR_OPEN_MAX if energised else MIRROR_CLOSE_MAX
+        wrong_1 = (inputs & MIRROR_1 != 0) == (energised & K1 != 0)
+        wrong_2 = (inputs & MIRROR_2 != 0) == (energised & K2 != 0)
+        self._mirror_1 = count(self._mirror_1, elapsed) if wrong_1 else 0
+        self._mirror_2 = count(self._mirror_2, elapsed) if wrong_2 else 0
+        if self._mirror_1 >= limit:
+            faults |= MIRROR_K1
+        if self._mirror_2 >= limit:
+            faults |= MIRROR_K2
+        return faults
+
+    def _reset(self, elapsed: int, inputs: int, found: int) -> bool:
+        """Whether the reset button's release acts in this tick (SR-07, SR-08).
+
+        A press counts if the whole of it, from the first closing of the contact to the settled
+        release, fell into STOPPED with no cause there, and if it lasted 150 ms to 3 s.
+        """
+        raw = inputs & RESET_PRESSED
+        released = False
+        if raw == self._reset_level:
+            self._reset_settle = 0
+        else:
+            self._reset_settle = count(self._reset_settle, elapsed)
+        if self._reset_level:
+            self._reset_press = count(self._reset_press, elapsed)
+        if self._reset_settle >= RESET_SETTLE:
+            self._reset_settle = 0
+            self._reset_level = raw
+            released = not raw
+        if found or self.state != STOPPED:
+            self._reset_void = True
+        acts = released and not self._reset_void
+        acts = acts and RESET_PRESS_MIN <= self._reset_press <= RESET_PRESS_MAX
+        if released and not acts and self._reset_press > RESET_SETTLE and self.state != RUN:
+            self.resets_refused = (self.resets_refused + 1) & 0xFFFF
+        if not self._reset_level:
+            self._reset_press = 0
+            if not raw and not found and self.state == STOPPED:
+                self._reset_void = False
+        return acts
+
+
+def clamp(value: int, low: int, high: int) -> int:
+    """`value`, or the limit that it is beyond."""
+    return low if value < low else high if value > high else value
+
+
+def count(timer: int, elapsed: int) -> int:
+    """A timer after `elapsed` more ms; it stops at TIMER_MAX instead of growing."""
+    return timer + elapsed if timer + elapsed < TIMER_MAX else TIMER_MAX
+
+
+def lowest(causes: int) -> int:
+    """Index of the first cause in the order of CAUSES, or NO_CAUSE."""
+    index = 0
+    while causes:
+        if causes & 1:
+            return index
+        causes >>= 1
+        index += 1
+    return NO_CAUSE

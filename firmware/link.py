@@ -1,0 +1,160 @@
+"""The controller's end of the link: challenges out, requests and heartbeats in (SR-17, SR-18).
+
+Whatever the host sends, one tick reads at most BYTES_PER_TICK bytes, decodes at most one line of
+a frame's length and computes at most one tag. What the host has not sent whole by then waits.
+"""
+
+import struct
+
+import decide
+import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from board import Port
+
+BYTES_PER_TICK = 48
+LINE_MIN = 12  # base64 of the shortest frame
+CHALLENGES = 4  # how many of the last ones a heartbeat may answer
+STATUS_PERIOD_MS = 10
+COUNTER = 0xFFFF
+UPTIME = 0x3FFFFFFF  # ms since power-up, modulo 2**30: fits a small integer of the chip
+
+
+class Link:
+    """Frames to and from the host. `heartbeat` is what the last `receive` found for `decide`."""
+
+    def __init__(
+        self, port: "Port", random: "Callable[[int], bytes]", key: "bytes | None"
+    ) -> None:
+        self._port = port
+        self._random = random
+        self._reader = wire.LineReader()
+        self._signer = wire.Signer(key) if key is not None else None
+        self.key_id = wire.key_id(key) if key is not None else b"\0\0\0\0"
+        self.boot = struct.unpack(">H", random(2))[0]
+        self.heartbeat = decide.NO_HEARTBEAT
+        self.hello_asked = True  # the first frame of all is a hello
+        self.echo = 0
+        self.stop_requests = 0
+        self.heartbeats_taken = 0
+        self.heartbeats_refused = 0
+        self.refusal = wire.REFUSAL_NONE
+        self.frames_malformed = 0
+        self._sequence = 0
+        self._nonces = [b""] * CHALLENGES
+        self._issued = [0] * CHALLENGES
+        self._newest = 0
+
+    def receive(self, now: int) -> int:
+        """Take what the host sent, within the bounds of one tick; its requests as decide's bits.
+
+        `now`: uptime in ms, modulo UPTIME + 1.
+        """
+        self.heartbeat = decide.NO_HEARTBEAT
+        for _ in range(BYTES_PER_TICK):
+            byte = self._port.read()
+            if byte < 0:
+                return 0
+            line = self._reader.push(byte)
+            if line is None:
+                continue
+            if len(line) >= LINE_MIN:
+                return self._take(line, now)
+            self.frames_malformed = (self.frames_malformed + 1) & COUNTER
+        return 0
+
+    def _take(self, line: bytes, now: int) -> int:
+        frame = wire.decode(line)
+        if frame is None:
+            self.frames_malformed = (self.frames_malformed + 1) & COUNTER
+            return 0
+        version, kind, sequence, payload = frame
+        if version != wire.VERSION:
+            return decide.VERSION_DIFFERS
+        request = 0
+        if kind == wire.STOP:
+            # Nothing in a stop request can be wrong enough for it not to be one (SR-06).
+            self.stop_requests = (self.stop_requests + 1) & COUNTER
+            request = decide.STOP_CATEGORY_1 if payload == b"\x01" else decide.STOP_CATEGORY_0
+        elif kind == wire.HEARTBEAT and len(payload) == wire.NONCE_SIZE + wire.TAG_SIZE:
+            self._answer(sequence, payload, now)
+        elif kind == wire.STANDSTILL and not payload:
+            request = decide.STANDSTILL
+        elif kind == wire.ASK_HELLO and not payload:
+            self.hello_asked = True
+        else:
+            self.frames_malformed = (self.frames_malformed + 1) & COUNTER
+            return 0
+        self.echo = sequence
+        return request
+
+    def _answer(self, sequence: int, payload: bytes, now: int) -> None:
+        """A heartbeat counts once, if it answers a live challenge under the key."""
+        nonce = payload[: wire.NONCE_SIZE]
+        live = -1
+        for i in range(CHALLENGES):
+            if self._nonces[i] == nonce:
+                live = i
+        if self._signer is None:
+            self._refuse(wire.REFUSAL_NO_KEY)
+        elif live < 0:
+            self._refuse(wire.REFUSAL_STALE)
+        elif not self._signer.authentic(sequence, payload):
+            self._refuse(wire.REFUSAL_FORGED)
+        else:
+            self.heartbeat = (now - self._issued[live]) & UPTIME
+            self.heartbeats_taken = (self.heartbeats_taken + 1) & COUNTER
+            # This challenge and the older ones are answered: replay and reordering end here.
+            while True:
+                self._nonces[live] = b""
+                if live == (self._newest + 1) % CHALLENGES:
+                    return
+                live = (live - 1) % CHALLENGES
+
+    def _refuse(self, reason: int) -> None:
+        self.heartbeats_refused = (self.heartbeats_refused + 1) & COUNTER
+        self.refusal = reason
+
+    def send(self, kind: int, payload: bytes) -> bool:
+        """Queue one frame; False if the host does not take what is queued already."""
+        if not self._port.write(wire.encode(kind, self._sequence, payload)):
+            return False
+        self._sequence = (self._sequence + 1) & COUNTER
+        return True
+
+    def send_status(
+        self, now: int, decision: decide.Decide, inputs: int, outputs: int, transitions: int
+    ) -> None:
+        """The measured state, with a new challenge."""
+        nonce = self._random(wire.NONCE_SIZE)
+        sent = self.send(
+            wire.STATUS,
+            struct.pack(
+                wire.STATUS_LAYOUT,
+                nonce,
+                self.boot,
+                now,
+                decision.state,
+                inputs,
+                outputs,
+                decision.first,
+                decision.causes,
+                decision.present,
+                decision.heartbeat_age,
+                self.echo,
+                transitions,
+                self.stop_requests,
+                self.heartbeats_taken,
+                self.heartbeats_refused,
+                self.refusal,
+                self.frames_malformed,
+                decision.resets_refused,
+            ),
+        )
+        if sent:
+            self._newest = (self._newest + 1) % CHALLENGES
+            self._nonces[self._newest] = nonce
+            self._issued[self._newest] = now

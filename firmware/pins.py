@@ -1,0 +1,17 @@
+"""Which GPIO does what. An input pin is high when its contact is closed; a broken wire reads open.
+
+GPIO15 is left free: the chip takes it for a moment whenever USB connects (RP2040 erratum E5).
+"""
+
+# Inputs, pulled down.
+CONTACT_A = 2  # button, first normally closed contact
+CONTACT_B = 3  # button, second normally closed contact
+MIRROR_1 = 4  # mirror contact of relay K1
+MIRROR_2 = 5  # mirror contact of relay K2
+RESET = 6  # reset button
+KEY = 7  # key switch, closed in maintenance
+SUPPLY = 8  # 24 V supply is there
+
+# Outputs, low at reset.
+K1 = 16  # pulse channel of relay K1
+K2 = 17  # static drive of relay K2

@@ -1,0 +1,237 @@
+"""The whole chain on one computer: virtual board, owner of the port, planner, robot.
+
+Everything is real but the pins: the firmware in the MicroPython interpreter, a pseudo-terminal
+opened with pyserial, and, with ROS, gate, planner and robot as nodes in processes of their own.
+The end-to-end tests stand on this stage too.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from redbutton import key
+from redbutton.errors import MissingTool, NoContact
+from redbutton.local import Client, socket_path
+from redbutton.model import SafetyState
+from redbutton.virtual.board import Change, RealTimeBoard
+
+END_S = 3.0
+START_S = 20.0
+
+
+def ros_is_here() -> bool:
+    """Whether the gate node could be started."""
+    return all(
+        importlib.util.find_spec(name) for name in ("rclpy", "redbutton_ros", "redbutton_msgs")
+    )
+
+
+class Player:
+    """A process that takes a line and answers with a line of JSON."""
+
+    def __init__(self, module: str, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+        self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.last: dict[str, Any] = {}
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            with contextlib.suppress(json.JSONDecodeError):
+                self.last = json.loads(line)
+                self.heard.put(self.last)
+
+    def tell(self, line: str) -> None:
+        """Say a line, without waiting."""
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def ask(self, line: str, timeout: float = 30.0) -> dict[str, Any]:
+        """Say a line and wait for the answer."""
+        while not self.heard.empty():
+            self.heard.get()
+        self.tell(line)
+        try:
+            return self.heard.get(timeout=timeout)
+        except queue.Empty:
+            raise NoContact(f"no answer to {line!r}") from None
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        _end(self._process)
+
+
+class Stage:
+    """Use as a context manager; leaves no process and no file behind.
+
+    `board` is the truth: its modelled load. `gate` is the process that owns the port.
+    """
+
+    def __init__(self, *, ros: bool = True, domain: int = 0, **board: Any) -> None:
+        """`domain`: ROS domain id. `board`: settings of the virtual board."""
+        if ros and not ros_is_here():
+            raise MissingTool("no ROS 2 here: rclpy, redbutton_msgs and redbutton_ros must import")
+        self._folder = tempfile.TemporaryDirectory(prefix="redbutton-")
+        folder = Path(self._folder.name)
+        self.ros = ros
+        self.port = folder / "controller"
+        self.key_file = folder / "key"
+        self.key = key.create(self.key_file)
+        self.runtime = folder / "run"
+        self.environment = {
+            **os.environ,
+            "REDBUTTON_RUNTIME_DIR": str(self.runtime),
+            "ROS_DOMAIN_ID": str(domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.gate_log = folder / "gate.log"
+        self.board = RealTimeBoard(self.key, self.port, **board)
+        self.board.on_change = self._wire_load
+        self.planner: Player | None = None
+        self.robot: Player | None = None
+        self.gate: subprocess.Popen[bytes] | None = None
+        try:
+            if ros:
+                self.planner = Player("redbutton_ros.demo_planner", self.environment)
+                self.robot = Player("redbutton_ros.demo_robot", self.environment)
+            self.start_gate()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _wire_load(self, change: Change) -> None:
+        if change.signal == "load" and self.robot is not None:
+            self.robot.tell(f"load {change.value}")
+
+    def start_gate(self) -> None:
+        """Start the owner of the port, the ROS gate or `redbutton run`, and wait until it hears
+        the controller; NoContact with what it said if it does not."""
+        arguments = ["-m", "redbutton.cli", "run", "-p", str(self.port), "-k", str(self.key_file)]
+        if self.ros:
+            arguments = [
+                "-m",
+                "redbutton_ros.gate",
+                "--ros-args",
+                "-p",
+                f"port:={self.port}",
+                "-p",
+                f"key_file:={self.key_file}",
+            ]
+        with self.gate_log.open("ab") as log:
+            self.gate = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_state(
+            lambda state: state.heard and "heartbeat lost" not in state.present, START_S
+        )
+        self._wait_for_planner()
+
+    def _wait_for_planner(self) -> None:
+        """Until the planner hears the gate: discovery takes its time."""
+        deadline = time.monotonic() + START_S
+        while self.planner is not None and time.monotonic() < deadline:
+            if self.planner.ask("state").get("heard_s_ago", START_S) < 0.3:
+                return
+            time.sleep(0.05)
+
+    def end_gate(self) -> None:
+        """End it in the ordinary way."""
+        if self.gate is not None:
+            _end(self.gate)
+
+    def state(self) -> SafetyState:
+        """What the owner of the port tells now; UNKNOWN if nobody does."""
+        try:
+            with contextlib.closing(self._client()) as client:
+                return next(client.states())
+        except (OSError, StopIteration):
+            return SafetyState(problem="nobody owns the port")
+
+    def wait_state(self, wanted: Any, timeout: float) -> SafetyState:
+        """Wait until `wanted(state)`; NoContact if that does not come to be."""
+        deadline = time.monotonic() + timeout
+        while not wanted(state := self.state()):
+            if time.monotonic() > deadline:
+                raise NoContact(f"waited in vain: {state.sentence()}; {self._said()}")
+            if self.gate is not None and self.gate.poll() is not None:
+                raise NoContact(f"the gate ended: {self._said()}")
+            time.sleep(0.02)
+        return state
+
+    def reset(self) -> bool:
+        """A person presses the reset button; whether the load came on."""
+        with contextlib.suppress(NoContact):
+            self.wait_state(lambda state: state.heard and not state.present, 5.0)
+        self.board.reset()
+        return self.board.wait_load(True, 1.0)
+
+    def _client(self) -> Client:
+        return Client(socket_path(str(self.port), self.runtime))
+
+    def _said(self) -> str:
+        lines = self.gate_log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def close(self) -> None:
+        """End everything."""
+        if self.gate is not None:
+            _end(self.gate)
+        for player in (self.planner, self.robot):
+            if player is not None:
+                player.close()
+        self.board.close()
+        self._folder.cleanup()
+
+
+def _end(process: "subprocess.Popen[Any]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,72 @@
+"""What can go wrong, each as one clear line for a person.
+
+`exit_code` is the command line's. `survivable`: what owns the port goes on and tries again.
+"""
+
+
+class RedbuttonError(Exception):
+    """Base of all errors that a user can do something about."""
+
+    exit_code = 1
+    survivable = False
+
+
+class PortMissing(RedbuttonError):
+    """There is no such port, or no controller on any."""
+
+    exit_code = 3
+
+
+class PortForbidden(RedbuttonError):
+    """The user may not open the port."""
+
+    exit_code = 4
+
+
+class PortInUse(RedbuttonError):
+    """Another process owns the port."""
+
+    exit_code = 5
+
+
+class LinkLost(RedbuttonError):
+    """The port was there and is gone, or takes nothing more."""
+
+    exit_code = 6
+    survivable = True
+
+
+class NoContact(RedbuttonError):
+    """The port is open, but no controller was heard on it in time."""
+
+    exit_code = 7
+
+
+class VersionMismatch(RedbuttonError):
+    """The controller speaks another version of the protocol."""
+
+    exit_code = 8
+
+
+class WrongKey(RedbuttonError):
+    """Host and controller do not hold the same link key."""
+
+    exit_code = 9
+
+
+class KeyUnreadable(RedbuttonError):
+    """The key file is missing, may not be read, or holds no key."""
+
+    exit_code = 10
+
+
+class MissingTool(RedbuttonError):
+    """A program or package that this command needs is not installed."""
+
+    exit_code = 11
+
+
+class StopNotProven(RedbuttonError):
+    """A stop was requested, and the mirror contacts did not prove it in time."""
+
+    exit_code = 12

@@ -1,0 +1,47 @@
+"""The link key on the host: 32 bytes, as 64 hexadecimal digits in a file of its own."""
+
+import os
+import secrets
+from pathlib import Path
+
+from redbutton.errors import KeyUnreadable
+from redbutton.firmware import wire
+
+ENVIRONMENT = "REDBUTTON_KEY_FILE"
+
+
+def default_file() -> Path:
+    """The file named by REDBUTTON_KEY_FILE, else /etc/redbutton/key."""
+    return Path(os.environ.get(ENVIRONMENT, "/etc/redbutton/key"))
+
+
+def load(file: Path) -> bytes:
+    """The key in `file`; KeyUnreadable says what is wrong with it."""
+    try:
+        text = file.read_text("ascii").strip()
+    except FileNotFoundError:
+        raise KeyUnreadable(
+            f"no link key: {file} does not exist (name it with --key-file or {ENVIRONMENT})"
+        ) from None
+    except PermissionError:
+        raise KeyUnreadable(f"no link key: no permission to read {file}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyUnreadable(f"no link key: {file}: {error}") from None
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != wire.KEY_SIZE:
+        raise KeyUnreadable(
+            f"no link key: {file} must hold {wire.KEY_SIZE * 2} hexadecimal digits, nothing else"
+        )
+    return key
+
+
+def create(file: Path) -> bytes:
+    """Make a new key in `file`, readable by its owner only."""
+    key = secrets.token_bytes(wire.KEY_SIZE)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(key.hex() + "\n")
+    return key

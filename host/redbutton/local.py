@@ -1,0 +1,198 @@
+"""The owner's socket: other programs of this computer watch the state and request a stop.
+
+One line of JSON each way. The owner sends the state (`SafetyState`) to every client, at each
+change and every 100 ms. A client may send {"stop": {"category": 0, "reason": "..."}}: nothing
+else is understood, and nothing that a client sends can make the robot run.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from redbutton.errors import NoContact
+from redbutton.model import Frozen, SafetyState
+
+STATE_PERIOD_S = 0.1
+SILENCE_S = 0.5
+LINE_MAX = 4096
+CLIENTS_MAX = 32
+ENVIRONMENT = "REDBUTTON_RUNTIME_DIR"
+
+
+class StopRequest(Frozen):
+    """A request to stop. `category` as in IEC 60204-1."""
+
+    category: int = Field(default=0, ge=0, le=1)
+    reason: str = Field(default="", max_length=200)
+
+
+class Request(Frozen):
+    """What a client may send."""
+
+    stop: StopRequest
+
+
+def socket_path(port: str, folder: Path | None = None) -> Path:
+    """Where the owner of `port` listens.
+
+    In `folder`, else in $REDBUTTON_RUNTIME_DIR, else in /run/redbutton, else in the user's
+    runtime folder.
+    """
+    named = folder or os.environ.get(ENVIRONMENT)
+    system = Path("/run/redbutton")
+    if named:
+        folder = Path(named)
+    elif system.is_dir() and os.access(system, os.W_OK):
+        folder = system
+    else:
+        user = os.environ.get("XDG_RUNTIME_DIR")
+        folder = Path(user) / "redbutton" if user else Path(f"/tmp/redbutton-{os.getuid()}")
+    return folder / (port.strip("/").replace("/", "-") + ".sock")
+
+
+class Server:
+    """The owner's end. `turn` does what can be done now, and never waits for a client."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()  # the port is ours, so whoever made this is gone
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        self._socket.bind(str(path))
+        self._socket.listen(CLIENTS_MAX)
+        self._clients: dict[socket.socket, bytes] = {}
+        self._last_state: SafetyState | None = None
+        self._sent = float("-inf")
+
+    def filenos(self) -> list[int]:
+        """For select: readable when `turn` has something to do."""
+        return [self._socket.fileno(), *(client.fileno() for client in self._clients)]
+
+    def turn(self, state: SafetyState, now: float) -> list[StopRequest]:
+        """Take requests and tell the state; the stop requests of this turn."""
+        for _ in range(CLIENTS_MAX):
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                break
+            client.setblocking(False)
+            self._clients[client] = b""
+        stops = [stop for client in list(self._clients) for stop in self._take(client)]
+        for client in list(self._clients)[:-CLIENTS_MAX]:
+            self._drop(client)  # the newest stay: whoever comes to ask for a stop is heard
+        news = self._last_state is None or (
+            (state.state, state.load, state.present)
+            != (self._last_state.state, self._last_state.load, self._last_state.present)
+        )
+        if news or now - self._sent >= STATE_PERIOD_S:
+            self._last_state, self._sent = state, now
+            line = state.model_dump_json().encode() + b"\n"
+            for client in list(self._clients):
+                self._tell(client, line)
+        return stops
+
+    def _take(self, client: socket.socket) -> list[StopRequest]:
+        try:
+            data = client.recv(LINE_MAX)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(client)
+            return []
+        *lines, rest = (self._clients[client] + data).split(b"\n")
+        if len(rest) > LINE_MAX:
+            self._drop(client)
+        else:
+            self._clients[client] = rest
+        stops = []
+        for line in lines:
+            try:
+                stops.append(Request.model_validate_json(line).stop)
+            except ValidationError as error:
+                reason = error.errors()[0]
+                text = f"{'.'.join(str(part) for part in reason['loc'])}: {reason['msg']}"
+                self._tell(client, json.dumps({"error": text}).encode() + b"\n")
+        return stops
+
+    def _tell(self, client: socket.socket, line: bytes) -> None:
+        """All of it or the client is gone: one that does not read is not waited for."""
+        try:
+            if client.send(line) == len(line):
+                return
+        except OSError:
+            pass
+        self._drop(client)
+
+    def _drop(self, client: socket.socket) -> None:
+        if self._clients.pop(client, None) is not None:
+            client.close()
+
+    def close(self) -> None:
+        """Leave no socket behind."""
+        for client in list(self._clients):
+            self._drop(client)
+        self._socket.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+
+class Client:
+    """The other end, for programs that may wait."""
+
+    def __init__(self, path: Path) -> None:
+        """Connect; OSError if nobody listens there."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(SILENCE_S)
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def stop(self, request: StopRequest) -> None:
+        """Ask for a stop."""
+        line = Request(stop=request).model_dump_json() + "\n"
+        try:
+            self._socket.sendall(line.encode())
+        except OSError:
+            raise NoContact("the owner of the port is gone") from None
+
+    def states(self) -> Iterator[SafetyState]:
+        """Every state that the owner tells, and UNKNOWN whenever it is silent for 0.5 s."""
+        buffer = b""
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._socket, selectors.EVENT_READ)
+            heard = time.monotonic()
+            while True:
+                if not ready.select(SILENCE_S):
+                    yield SafetyState(problem="the owner of the port is silent")
+                    continue
+                try:
+                    data = self._socket.recv(65536)
+                except OSError:
+                    data = b""
+                if not data:
+                    yield SafetyState(problem="the owner of the port is gone")
+                    return
+                waited, heard = time.monotonic() - heard, time.monotonic()
+                *lines, buffer = (buffer + data).split(b"\n")
+                if waited > SILENCE_S:
+                    continue  # we slept: what lay in the buffer is old
+                for line in lines:
+                    if not line.startswith(b'{"error"'):
+                        yield SafetyState.model_validate_json(line)
+
+    def close(self) -> None:
+        """Leave."""
+        self._socket.close()

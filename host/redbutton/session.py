@@ -1,0 +1,319 @@
+"""The host's end of the protocol, without any input or output (sans-I/O).
+
+Bytes and time go in; events and bytes to send come out. Every rule of the host's side of the
+protocol stands here:
+
+Rule 1: a measurement is believed only while it is fresh by the host's own clock. A status frame
+        echoes the last frame that the controller took from us, so it was made after we sent that
+        one; nothing that waited in a buffer can pass for news.
+Rule 2: only the newest challenge is answered, once, and only when the caller says that what the
+        heartbeat proves is true in this moment.
+Rule 3: another protocol version or another key withholds the heartbeat, and says so.
+"""
+
+import struct
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from redbutton.errors import RedbuttonError, VersionMismatch, WrongKey
+from redbutton.firmware import wire
+from redbutton.model import (
+    Contacts,
+    Counters,
+    Identity,
+    SafetyState,
+    State,
+    cause_name,
+    cause_names,
+    state_of,
+)
+
+FRESH_S = 0.1
+ASK_PERIOD_S = 0.03
+SENT_REMEMBERED = 128
+SEQUENCE = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The controller said who it is."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Transition:
+    """The controller went from one state to another."""
+
+    number: int
+    before: State
+    after: State
+    cause: str | None
+    causes: tuple[str, ...]
+    uptime_ms: int
+    measured: Contacts
+
+
+@dataclass(frozen=True)
+class TransitionsLost:
+    """Some transitions were not told: their frames were lost on the way."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Rebooted:
+    """The controller started anew."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that withholds the heartbeat until a person mends it."""
+
+    error: RedbuttonError
+
+
+Event = Hello | Transition | TransitionsLost | Rebooted | Fault
+
+
+class _Status(NamedTuple):
+    """Fields of a status frame, see wire.STATUS_FIELDS."""
+
+    nonce: bytes
+    boot: int
+    uptime: int
+    state: int
+    inputs: int
+    outputs: int
+    first: int
+    causes: int
+    present: int
+    heartbeat_age: int
+    echo: int
+    transitions: int
+    stop_requests: int
+    heartbeats_taken: int
+    heartbeats_refused: int
+    refusal: int
+    frames_malformed: int
+    resets_refused: int
+
+
+class Session:
+    """One host talking to one controller. Times are seconds of any monotonic clock."""
+
+    def __init__(
+        self, key: bytes | None = None, fresh_s: float = FRESH_S, first_sequence: int = 0
+    ) -> None:
+        """`key`: the link key (32 bytes; ValueError otherwise), or None to only watch.
+
+        `first_sequence`: where to begin numbering frames. Choose it at random, so that what the
+        controller echoes of an earlier session is not taken for an echo of this one.
+        """
+        self._signer = wire.Signer(key) if key is not None else None
+        self._key_id = wire.key_id(key) if key is not None else None
+        self._fresh_s = fresh_s
+        self.identity: Identity | None = None
+        self.fault: RedbuttonError | None = None
+        self._sequence = first_sequence & SEQUENCE
+        self._boot: int | None = None
+        self._number: int | None = None
+        self._since = 0.0
+        self._shown: tuple[int, int] | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        self._reader = wire.LineReader()
+        self._sent: OrderedDict[int, float] = OrderedDict()
+        self._status: _Status | None = None
+        self._status_sequence: int | None = None
+        self._made_after: float | None = None
+        self._answered = b""
+        self._asked = float("-inf")
+
+    # --- the port
+
+    def opened(self, now: float) -> bytes:
+        """The port was opened (again): forget what was heard before; what to send first."""
+        self._restart()
+        self.identity = None
+        self.fault = None
+        return self._ask(now)
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """Take bytes from the port, in any pieces. Never raises, whatever they are."""
+        events: list[Event] = []
+        for byte in data:
+            line = self._reader.push(byte)
+            frame = wire.decode(line) if line else None
+            if frame is not None:
+                self._take(frame, now, events)
+        return events
+
+    # --- what to send
+
+    def answer(self, now: float, alive: bool = True) -> bytes:
+        """The heartbeat that answers the newest challenge, if there is one to answer.
+
+        `alive`: the caller vouches, now, for all that a heartbeat proves (SR-20). Without it, or
+        where the heartbeat is withheld, the controller is only asked to say hello, now and then,
+        so that its measurements stay provably fresh.
+        """
+        if alive and self._signer is not None and self.fault is None:
+            status = self._status
+            if status is None or status.nonce == self._answered:
+                return b""
+            self._answered = status.nonce
+            return self._signer.heartbeat(self._next(now), status.nonce)
+        if now - self._asked >= ASK_PERIOD_S:
+            return self._ask(now)
+        return b""
+
+    def stop(self, now: float, category: int = 0) -> bytes:
+        """A stop request. `category` 1 lets the controller's stop delay run (IEC 60204-1)."""
+        payload = struct.pack(wire.STOP_LAYOUT, 1 if category == 1 else 0)
+        return wire.encode(wire.STOP, self._next(now), payload)
+
+    def standstill(self, now: float) -> bytes:
+        """The actuators stand still: a delayed stop need not wait longer."""
+        return wire.encode(wire.STANDSTILL, self._next(now), b"")
+
+    def _ask(self, now: float) -> bytes:
+        self._asked = now
+        return wire.encode(wire.ASK_HELLO, self._next(now), b"")
+
+    def _next(self, now: float) -> int:
+        self._sequence = (self._sequence + 1) & SEQUENCE
+        self._sent[self._sequence] = now
+        if len(self._sent) > SENT_REMEMBERED:
+            self._sent.popitem(last=False)
+        return self._sequence
+
+    # --- what was heard
+
+    def state(self, now: float) -> SafetyState:
+        """The measured state, or UNKNOWN if none is fresh (SR-21)."""
+        status = self._status
+        problem = str(self.fault) if self.fault else None
+        if status is None or self._made_after is None or now - self._made_after > self._fresh_s:
+            return SafetyState(problem=problem)
+        measured = Contacts.from_bits(status.inputs)
+        state = state_of(status.state)
+        if state is State.UNKNOWN:
+            return SafetyState(problem=f"the controller reports state {status.state:#x}")
+        return SafetyState(
+            state=state,
+            load=measured.load,
+            measured=measured,
+            first_cause=cause_name(status.first),
+            causes=cause_names(status.causes),
+            present=cause_names(status.present),
+            for_s=now - self._since,
+            age_ms=(now - self._made_after) * 1000,
+            heartbeat_age_ms=status.heartbeat_age,
+            counters=Counters(
+                transitions=status.transitions,
+                stop_requests=status.stop_requests,
+                heartbeats_taken=status.heartbeats_taken,
+                heartbeats_refused=status.heartbeats_refused,
+                frames_malformed=status.frames_malformed,
+                resets_refused=status.resets_refused,
+            ),
+            refusal=_refusal(status.refusal),
+            problem=problem,
+        )
+
+    def _take(self, frame: tuple[int, int, int, bytes], now: float, events: list[Event]) -> None:
+        version, kind, sequence, payload = frame
+        if version != wire.VERSION:
+            self._fail(
+                VersionMismatch(
+                    f"the controller speaks protocol version {version}, this host version "
+                    f"{wire.VERSION}: install the firmware that came with this host"
+                ),
+                events,
+            )
+        elif kind == wire.STATUS and len(payload) == struct.calcsize(wire.STATUS_LAYOUT):
+            self._take_status(sequence, payload, now, events)
+        elif kind == wire.EVENT and len(payload) == struct.calcsize(wire.EVENT_LAYOUT):
+            self._take_event(payload, events)
+        elif kind == wire.HELLO and len(payload) == struct.calcsize(wire.HELLO_LAYOUT):
+            self._take_hello(payload, events)
+
+    def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
+        status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))
+        if status.boot != self._boot:
+            if self._boot is not None:
+                events.append(Rebooted())
+                self._number = 0
+            self._boot = status.boot
+            self._status_sequence = None
+        elif self._status_sequence is not None and not _newer(sequence, self._status_sequence):
+            return  # delivered twice or late: it says nothing about now
+        self._status_sequence = sequence
+        self._status = status
+        self._made_after = self._sent.get(status.echo)
+        if self._shown != (status.state, status.transitions):
+            self._shown = (status.state, status.transitions)
+            self._since = now
+
+    def _take_event(self, payload: bytes, events: list[Event]) -> None:
+        fields = dict(
+            zip(wire.EVENT_FIELDS, struct.unpack(wire.EVENT_LAYOUT, payload), strict=True)
+        )
+        number = fields["number"]
+        if self._boot == fields["boot"] and self._number is not None:
+            lost = (number - self._number - 1) & SEQUENCE
+            if 0 < lost < SEQUENCE // 2:
+                events.append(TransitionsLost(lost))
+        self._number = number
+        events.append(
+            Transition(
+                number=number,
+                before=state_of(fields["before"]),
+                after=state_of(fields["after"]),
+                cause=cause_name(fields["cause"]),
+                causes=cause_names(fields["causes"]),
+                uptime_ms=fields["uptime"],
+                measured=Contacts.from_bits(fields["inputs"]),
+            )
+        )
+
+    def _take_hello(self, payload: bytes, events: list[Event]) -> None:
+        fields = dict(
+            zip(wire.HELLO_FIELDS, struct.unpack(wire.HELLO_LAYOUT, payload), strict=True)
+        )
+        identity = Identity(
+            board=fields["board"].hex(),
+            firmware=".".join(str(part) for part in fields["firmware"]),
+            key_id=fields["key_id"].hex(),
+            heartbeat_timeout_ms=fields["heartbeat_timeout"],
+            stop_delay_ms=fields["stop_delay"],
+            boot_cause=cause_name(fields["boot_cause"]) or "unknown",
+        )
+        if identity != self.identity:
+            self.identity = identity
+            events.append(Hello(identity))
+        if self._key_id is not None and fields["key_id"] != self._key_id:
+            held = "no link key" if not any(fields["key_id"]) else f"link key {identity.key_id}"
+            self._fail(
+                WrongKey(f"the controller holds {held}, this host holds {self._key_id.hex()}"),
+                events,
+            )
+
+    def _fail(self, error: RedbuttonError, events: list[Event]) -> None:
+        if self.fault is None:
+            self.fault = error
+            events.append(Fault(error))
+
+
+def _newer(sequence: int, than: int) -> bool:
+    """Whether a 16-bit sequence number comes after another one."""
+    return 0 < (sequence - than) & SEQUENCE < SEQUENCE // 2
+
+
+def _refusal(code: int) -> str | None:
+    if code == wire.REFUSAL_NONE:
+        return None
+    return wire.REFUSALS[code] if code < len(wire.REFUSALS) else f"reason {code}"

@@ -1,0 +1,79 @@
+"""Stand-in for MicroPython's `machine` on the Pico: pins wired to the plant."""
+
+import pins
+import world
+from umachine import *
+
+PWRON_RESET = 1
+WDT_RESET = 3
+
+_INPUTS = {
+    pins.CONTACT_A: "contact_a",
+    pins.CONTACT_B: "contact_b",
+    pins.MIRROR_1: "mirror_1",
+    pins.MIRROR_2: "mirror_2",
+    pins.RESET: "reset",
+    pins.KEY: "key",
+    pins.SUPPLY: "supply",
+}
+_cause = PWRON_RESET
+
+
+class Pin:
+    """A GPIO. Of the outputs only K2 is wired for levels: K1's drive ignores them."""
+
+    IN = 0
+    OUT = 1
+    PULL_UP = 1
+    PULL_DOWN = 2
+    IRQ_FALLING = 4
+    IRQ_RISING = 8
+
+    def __init__(self, gpio, mode=IN, pull=None, *, value=None):
+        self.gpio = gpio
+        if value is not None:
+            self.value(value)
+
+    def value(self, level=None):
+        if level is None:
+            return world.world.plant.sense(_INPUTS[self.gpio])
+        if self.gpio == pins.K2:
+            world.world.plant.k2(1 if level else 0)
+        return None
+
+    def irq(self, handler=None, trigger=IRQ_FALLING, hard=False):
+        """Only falling edges are modelled. As on the chip, a handler that raises is removed."""
+        name = _INPUTS[self.gpio]
+
+        def fall():
+            try:
+                handler(self)
+            except Exception:
+                world.world.falling.pop(name, None)
+
+        world.world.falling[name] = fall
+
+
+class WDT:
+    """The chip's watchdog."""
+
+    def __init__(self, id=0, timeout=5000):
+        self._timeout = timeout * 1000
+        self.feed()
+
+    def feed(self):
+        world.world.watchdog_due = world.world.plant.now + self._timeout
+
+
+def reset():
+    if world.world.over:
+        world.world.end()
+    raise world.ChipReset("reset")
+
+
+def reset_cause():
+    return _cause
+
+
+def unique_id():
+    return b"VIRTUAL1"

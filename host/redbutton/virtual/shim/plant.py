@@ -1,0 +1,210 @@
+"""The plant around the controller: button, relays, mirror contacts, supply, load.
+
+A discrete-event model in microseconds of virtual time, without a clock of its own: `advance`
+moves it. It knows the firmware's pins only as levels, and the firmware knows it only as pins.
+Everything that changes is told to `trace(t, name, value)`; the signal `load` is the only truth
+of "stopped". Runs in MicroPython and in CPython.
+
+Times are typical of a class-A relay with forcibly guided contacts (such as Panasonic SFS or
+Omron G7SA) behind the fast clamp of `hardware/`; they are a model and not a measurement.
+"""
+
+PULL_IN_US = 12000  # coil energised -> normally open contact closed
+DROP_OUT_US = 3500  # coil de-energised -> normally open contact open
+GUIDE_US = 1000  # the mirror contact opens this long before, and closes this long after
+PULSE_HOLD_US = 800  # K1's driver stays on this long after its last pulse
+CONTACT_SKEW_US = 700  # contact B of the button moves this long after contact A
+BOUNCE_US = (300, 500, 900, 1200)  # a contact that moves goes back and forth at these times
+
+SIGNALS = (
+    "supply",
+    "contact_a",
+    "contact_b",
+    "reset",
+    "key",
+    "k1_pulses",
+    "k2_pin",
+    "coil_1",
+    "coil_2",
+    "relay_1",
+    "relay_2",
+    "mirror_1",
+    "mirror_2",
+    "load",
+)
+CONTACT = ("relay_1", "relay_2")
+MIRROR = ("mirror_1", "mirror_2")
+# What a fault pins to a value, whatever drives it: a welded relay contact is ("relay_1", 1).
+STUCK = ("contact_a", "contact_b", "relay_1", "relay_2", "mirror_1", "mirror_2", "reset")
+
+
+class Plant:
+    """`value[name]` is every signal now, 0 or 1; contacts are 1 when closed."""
+
+    def __init__(self, trace):
+        self.now = 0
+        self.value = {}
+        self._trace = trace
+        self._queue = []  # (time, function, arguments), soonest first
+        self._free = {}  # what each signal would be if nothing were stuck
+        self._stuck = {}
+        self._pulses_end = -PULSE_HOLD_US
+        self._pulse_check = False
+        self._moves = [0, 0]  # how often each relay's armature was sent somewhere
+        for name in SIGNALS:
+            self.value[name] = 0
+        for name in ("supply", "contact_a", "contact_b", "mirror_1", "mirror_2"):
+            self.value[name] = 1
+        self._free.update(self.value)
+
+    # --- time
+
+    def at(self, time, function, *arguments):
+        """Call `function(*arguments)` at `time`; those of one time in the order of the calls."""
+        index = len(self._queue)
+        while index and self._queue[index - 1][0] > time:
+            index -= 1
+        self._queue.insert(index, (time, function, arguments))
+
+    def next_event(self):
+        """When the next thing happens by itself, or None."""
+        return self._queue[0][0] if self._queue else None
+
+    def advance(self, time):
+        """Let everything happen that is due by `time`."""
+        while self._queue and self._queue[0][0] <= time:
+            due, function, arguments = self._queue.pop(0)
+            self.now = max(self.now, due)
+            function(*arguments)
+        self.now = max(self.now, time)
+
+    # --- what people and faults do
+
+    def act(self, name, value):
+        """A person or a fault acts now.
+
+        "button" (1 pressed), "reset" (1 pressed), "key" (1 maintenance), "supply" (1 there);
+        "stick:SIGNAL" holds a contact at `value` whatever moves it, and frees it with -1.
+        ValueError for anything else.
+        """
+        if name == "button":
+            self._bounce("contact_a", value ^ 1, self.now)
+            self._bounce("contact_b", value ^ 1, self.now + CONTACT_SKEW_US)
+        elif name == "reset":
+            self._bounce("reset", value, self.now)
+        elif name in ("key", "supply"):
+            self._contact(name, value)
+        elif name.startswith("stick:") and name[6:] in STUCK:
+            self._stick(name[6:], value)
+        else:
+            raise ValueError("the plant has no action " + name)
+        self.advance(self.now)
+
+    def _bounce(self, name, value, start):
+        self.at(start, self._contact, name, value)
+        for offset in BOUNCE_US:
+            value ^= 1
+            self.at(start + offset, self._contact, name, value)
+
+    def _contact(self, name, value):
+        self._set(name, value)
+        self._settle()
+
+    def _stick(self, name, value):
+        if value < 0:
+            self._stuck.pop(name, None)
+        else:
+            self._stuck[name] = value
+            if name.startswith("relay") and value:  # guided: the mirror contact is forced open
+                self._set("mirror" + name[5:], 0)
+        self._set(name, self._free[name])
+        if name.startswith("relay"):
+            relay = int(name[6:]) - 1
+            self._send(relay, self.value["coil" + name[5:]], 0)
+        self._settle()
+
+    # --- what the firmware does
+
+    def pulses(self, until):
+        """K1's pin carries pulses until `until`; a time that has passed ends them."""
+        self._pulses_end = max(until, self.now)
+        if until <= self.now:
+            self._pulses_over()
+        elif not self.value["k1_pulses"]:
+            self._set("k1_pulses", 1)
+            self._settle()
+        if until > self.now and not self._pulse_check:
+            self._pulse_check = True
+            self.at(until, self._pulses_due)
+
+    def _pulses_due(self):
+        self._pulse_check = False
+        if self._pulses_end > self.now:
+            self.pulses(self._pulses_end)
+        else:
+            self._pulses_over()
+
+    def _pulses_over(self):
+        if self.value["k1_pulses"]:
+            self._set("k1_pulses", 0)
+            self.at(self.now + PULSE_HOLD_US, self._settle)
+
+    def k2(self, level):
+        """K2's pin."""
+        if self.value["k2_pin"] != level:
+            self._set("k2_pin", level)
+            self._settle()
+
+    # --- physics
+
+    def _set(self, name, value):
+        self._free[name] = value
+        value = self._stuck.get(name, value)
+        if self.value[name] != value:
+            self.value[name] = value
+            self._trace(self.now, name, value)
+
+    def _settle(self):
+        """Follow the coils and the load from what is set now."""
+        v = self.value
+        held = v["k1_pulses"] or self.now < self._pulses_end + PULSE_HOLD_US
+        self._coil(0, v["supply"] and v["contact_a"] and held)
+        self._coil(1, v["supply"] and v["contact_b"] and v["k2_pin"])
+        self._load()
+
+    def _coil(self, relay, on):
+        name = ("coil_1", "coil_2")[relay]
+        on = 1 if on else 0
+        if self.value[name] != on:
+            self._set(name, on)
+            self._send(relay, on, PULL_IN_US - GUIDE_US if on else DROP_OUT_US)
+
+    def _send(self, relay, on, delay):
+        self._moves[relay] += 1
+        self.at(self.now + delay, self._break, relay, on, self._moves[relay])
+
+    def _break(self, relay, on, move):
+        """Forcibly guided: one contact opens first ..."""
+        if move == self._moves[relay]:
+            self._set((CONTACT, MIRROR)[on][relay], 0)
+            self.at(self.now + GUIDE_US, self._make, relay, on, move)
+            self._load()
+
+    def _make(self, relay, on, move):
+        """... then the other closes, unless a weld keeps the first from opening."""
+        if move == self._moves[relay] and not self.value[(CONTACT, MIRROR)[on][relay]]:
+            self._set((MIRROR, CONTACT)[on][relay], 1)
+            self._load()
+
+    def _load(self):
+        v = self.value
+        self._set("load", 1 if v["supply"] and v["relay_1"] and v["relay_2"] else 0)
+
+    # --- what the pins see
+
+    def sense(self, name):
+        """The level of an input pin: the contacts are wetted from the supply, so that without it
+        those of the button and of the relays read open."""
+        if name in ("reset", "key", "supply"):
+            return self.value[name]
+        return self.value[name] & self.value["supply"]

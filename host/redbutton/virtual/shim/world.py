@@ -1,0 +1,208 @@
+"""The one world that the stand-ins for `machine`, `rp2`, `time` and `os` share.
+
+It holds the plant, the virtual clock and the line to the process outside. Virtual time moves only
+while the firmware sleeps. In lock-step it moves as far as the outside grants. In real time it
+follows the wall clock; if this process was late, the ticks that it missed are made up one by one,
+so that a busy machine never looks to the firmware like a slow chip.
+
+Lines in, on file descriptor 3:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
+                                  | stats | quit
+Lines out, on file descriptor 4:  trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
+                                  | stats JSON | reset CAUSE | error TEXT
+WALL_US is the machine's monotonic clock, comparable between processes.
+"""
+
+import gc
+import json
+import select
+
+import utime
+from plant import Plant
+
+LATENESS_STEPS_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
+
+
+class World:
+    """Plant, clock and control line."""
+
+    def __init__(self, realtime, seed):
+        self.realtime = realtime
+        self.plant = Plant(self._trace)
+        self.work = {"bytes": 0, "frames": 0, "tags": 0}  # in this tick, by the firmware
+        self._most = dict(self.work)
+        self._ticks = 0
+        self._lateness = [0] * (len(LATENESS_STEPS_US) + 1)
+        self._latest = 0
+        self._granted = 0
+        self._in = open(3, "rb", 0)
+        self._out = open(4, "wb", 0)
+        self._poll = select.poll()
+        self._poll.register(self._in, select.POLLIN)
+        self._line = b""
+        self._random = seed
+        self._start = utime.ticks_us()
+        self.watchdog_due = None
+        self.over = False
+        self.falling = {}  # interrupt handlers by signal
+
+    def _say(self, text):
+        self._out.write((text + "\n").encode())
+
+    def _trace(self, now, name, value):
+        self._say(f"trace {now} {utime.ticks_us()} {name} {value}")
+        if not value:
+            for signal in (name,) if name != "supply" else ("contact_a", "contact_b"):
+                if signal in self.falling:
+                    self.falling[signal]()
+
+    def random(self, size):
+        """Bytes of a small generator (xorshift): the same for the same seed."""
+        out = bytearray(size)
+        x = self._random
+        for i in range(size):
+            x ^= (x << 13) & 0xFFFFFFFF
+            x ^= x >> 17
+            x ^= (x << 5) & 0xFFFFFFFF
+            out[i] = x >> 11 & 0xFF
+        self._random = x
+        return bytes(out)
+
+    def sleep(self, microseconds):
+        """The firmware sleeps: the tick is over, and the world goes on."""
+        self._account()
+        self._advance(self.plant.now + microseconds)
+
+    def _advance(self, target):
+        """Move to `target`, doing on the way what is due and what the outside asks for."""
+        while True:
+            if self.realtime:
+                self._take_pending()
+                event = self.plant.next_event()
+                stop = target if event is None else min(target, event)
+                if self._sleep_until(stop):
+                    continue  # something came in while we slept
+            else:
+                while self._granted < target and not self._await_grant():
+                    pass
+                stop = target
+            if self.watchdog_due is not None and self.watchdog_due <= stop:
+                self.plant.advance(self.watchdog_due)
+                raise ChipReset("watchdog")
+            self.plant.advance(stop)
+            if stop >= target:
+                return
+
+    def _wall(self):
+        return utime.ticks_diff(utime.ticks_us(), self._start)
+
+    def _sleep_until(self, moment):
+        """Sleep up to `moment`; True if a line came in first."""
+        left = moment - self._wall()
+        if left > 1500:
+            return bool(self._poll.poll((left - 500) // 1000))
+        if left > 0:
+            utime.sleep_us(left)
+        self._late(self._wall() - moment)
+        return False
+
+    def _late(self, microseconds):
+        step = 0
+        while step < len(LATENESS_STEPS_US) and microseconds > LATENESS_STEPS_US[step]:
+            step += 1
+        self._lateness[step] += 1
+        self._latest = max(self._latest, microseconds)
+
+    def _await_grant(self):
+        """Lock-step: everything that was granted is done; wait for more. True if time moved."""
+        self.plant.advance(self._granted)
+        self._say(f"idle {self._granted}")
+        before = self._granted
+        while self._granted == before:
+            self._read()
+        return False
+
+    def _take_pending(self):
+        while self._poll.poll(0):
+            self._read()
+
+    def _read(self):
+        data = self._in.readline()
+        if not data:
+            self.end()
+        words = data.decode().split()
+        try:
+            self._obey(words)
+        except (ValueError, IndexError, KeyError) as error:
+            said = " ".join(words)
+            self._say(f"error {said}: {error}")
+
+    def _obey(self, words):
+        if words[0] == "act":
+            if self.realtime:
+                self.plant.advance(max(self.plant.now, self._wall()))
+            self.plant.act(words[1], int(words[2]))
+        elif words[0] == "at":
+            self.plant.at(int(words[1]), self.plant.act, words[2], int(words[3]))
+        elif words[0] == "go":
+            self._granted = int(words[1])
+        elif words[0] == "stats":
+            self._say("stats " + json.dumps(self._stats()))
+        elif words[0] == "quit":
+            self.end()
+        else:
+            raise ValueError("not a command")
+
+    def _account(self):
+        self._ticks += 1
+        for name in self.work:
+            self._most[name] = max(self._most[name], self.work[name])
+            self.work[name] = 0
+
+    def _stats(self):
+        gc.collect()
+        stats = {
+            "ticks": self._ticks,
+            "most_in_a_tick": self._most,
+            "lateness_us": {
+                "steps": LATENESS_STEPS_US,
+                "counts": self._lateness,
+                "max": self._latest,
+            },
+            "heap_used": gc.mem_alloc(),
+        }
+        self._most = dict(self.work)
+        self._lateness = [0] * (len(LATENESS_STEPS_US) + 1)
+        self._latest = 0
+        self._ticks = 0
+        return stats
+
+    def end(self):
+        """Leave for good: the firmware answers every exception with a chip reset, even this."""
+        self.over = True
+        raise SystemExit(0)
+
+    def chip_reset(self, cause):
+        """Pins become inputs: nothing drives a relay any more."""
+        self.watchdog_due = None
+        self.falling = {}
+        self.plant.pulses(self.plant.now)
+        self.plant.k2(0)
+        self._say("reset " + cause)
+
+
+class ChipReset(BaseException):
+    """The chip resets. Not an Exception: firmware that catches those cannot stop it."""
+
+    def __init__(self, cause):
+        super().__init__(cause)
+        self.cause = cause
+
+
+world = None  # set by run.py
+
+
+def start(realtime, seed):
+    """Make the world."""
+    global world
+    world = World(realtime, seed)
+    return world

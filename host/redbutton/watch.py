@@ -1,0 +1,64 @@
+"""Watching the state and asking for a stop, whoever owns the port."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from redbutton.link import find_port
+from redbutton.local import Client, StopRequest, socket_path
+from redbutton.model import SafetyState
+from redbutton.owner import Owner
+
+TURN_S = 0.02
+
+
+class Watch:
+    """Through the owner's socket where there is an owner, else on the port itself.
+
+    On the port itself no heartbeat is sent: to watch is not to vouch for anything.
+    """
+
+    def __init__(self, port: str | None) -> None:
+        """Raises what opening the port raises, if nobody owns it."""
+        port = port or find_port()
+        self._owner: Owner | None = None
+        self._client: Client | None = None
+        try:
+            self._client = Client(socket_path(port))
+        except OSError:
+            self._owner = Owner(port, key=None)
+
+    def states(self) -> Iterator[SafetyState]:
+        """The present state, over and over, UNKNOWN as soon as nothing is heard."""
+        if self._client is not None:
+            yield from self._client.states()
+        while self._owner is not None:
+            self._owner.wait(TURN_S)
+            self._owner.turn(alive=False)
+            yield self._owner.state()
+
+    def stop(self, request: StopRequest) -> None:
+        """Ask for a stop; what came of it is in the states that follow."""
+        if self._client is not None:
+            self._client.stop(request)
+        elif self._owner is not None:
+            self._owner.stop(request.category)
+
+    def until(
+        self, wanted: Callable[[SafetyState], bool], timeout: float
+    ) -> tuple[bool, SafetyState]:
+        """Whether a state came to be as wanted in time, and the last state seen."""
+        deadline = time.monotonic() + timeout
+        state = SafetyState()
+        for state in self.states():
+            if wanted(state):
+                return True, state
+            if time.monotonic() > deadline:
+                break
+        return False, state
+
+    def close(self) -> None:
+        """Leave the owner, or the port."""
+        if self._client is not None:
+            self._client.close()
+        if self._owner is not None:
+            self._owner.close()

@@ -1,0 +1,1 @@
+"""ROS 2 gate of the redbutton emergency-stop controller."""

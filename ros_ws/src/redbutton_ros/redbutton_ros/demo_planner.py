@@ -1,0 +1,171 @@
+"""A planner for the demonstration, and then one that does not want to be stopped.
+
+Takes one command a line on standard input and answers each with one line of JSON:
+
+    drive SPEED    send cmd_vel_request at 20 Hz (0 sends zeros), until told otherwise
+    rest           send nothing
+    state          the last estop/state that was heard
+    stop           call estop/stop
+    direct SPEED   send cmd_vel itself, past the gate, for a second
+    forge          send an estop/state that says RUN, for half a second
+    services       call every service of the graph, but those that only stop
+"""
+
+import json
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import Any
+
+import rclpy
+from geometry_msgs.msg import Twist
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_srvs.srv import Trigger
+
+from redbutton_msgs.msg import SafetyState
+
+RATE_HZ = 20
+SERVICE_TIMEOUT_S = 1.0
+STATES = {
+    value: name
+    for name, value in (
+        ("UNKNOWN", SafetyState.UNKNOWN),
+        ("STOPPED", SafetyState.STOPPED),
+        ("RUN", SafetyState.RUN),
+        ("STOPPING", SafetyState.STOPPING),
+        ("LOCKOUT", SafetyState.LOCKOUT),
+    )
+}
+
+
+class DemoPlanner(Node):
+    """Does what it is told, on the topics that a planner has."""
+
+    def __init__(self) -> None:
+        super().__init__("demo_planner")
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._requests = self.create_publisher(Twist, "cmd_vel_request", 10)
+        self._direct = self.create_publisher(Twist, "cmd_vel", 10)
+        self._forged = self.create_publisher(SafetyState, "estop/state", latched)
+        self.create_subscription(SafetyState, "estop/state", self._on_state, latched)
+        self._stop: Any = self.create_client(Trigger, "estop/stop")
+        self._state: SafetyState | None = None
+        self._heard = 0.0
+        self._speed: float | None = None
+        self.create_timer(1 / RATE_HZ, self._drive)
+
+    def _drive(self) -> None:
+        if self._speed is not None:
+            self._requests.publish(_twist(self._speed))
+
+    def _on_state(self, message: SafetyState) -> None:
+        self._state = message
+        self._heard = time.monotonic()
+
+    def obey(self, words: list[str]) -> dict[str, Any]:
+        """Do one command; what came of it."""
+        match words:
+            case ["drive", speed]:
+                self._speed = float(speed)
+            case ["rest"]:
+                self._speed = None
+            case ["state"]:
+                return self._told_state()
+            case ["stop"]:
+                return self._call(self._stop, Trigger.Request())
+            case ["direct", speed]:
+                for _ in range(RATE_HZ):
+                    self._direct.publish(_twist(float(speed)))
+                    time.sleep(1 / RATE_HZ)
+            case ["forge"]:
+                lie = SafetyState(state=SafetyState.RUN, fresh=True, load_proven_on=True)
+                for _ in range(RATE_HZ // 2):
+                    self._forged.publish(lie)
+                    time.sleep(1 / RATE_HZ)
+            case ["services"]:
+                return {"called": self._call_all()}
+            case _:
+                return {"error": "not a command"}
+        return {"done": words[0]}
+
+    def _told_state(self) -> dict[str, Any]:
+        if self._state is None:
+            return {"state": None}
+        return {
+            "state": STATES[self._state.state],
+            "heard_s_ago": time.monotonic() - self._heard,
+            "load_proven_off": self._state.load_proven_off,
+            "first_cause": self._state.first_cause,
+            "commands_passed": self._state.commands_passed,
+            "commands_refused": self._state.commands_refused,
+            "refusal": self._state.refusal,
+        }
+
+    def _call(self, client: Any, request: Any) -> dict[str, Any]:
+        if not client.wait_for_service(timeout_sec=SERVICE_TIMEOUT_S):
+            return {"error": "no such service"}
+        future = client.call_async(request)
+        deadline = time.monotonic() + 3 * SERVICE_TIMEOUT_S
+        while not future.done():
+            if time.monotonic() > deadline:
+                return {"error": "no answer"}
+            time.sleep(0.005)
+        answer = future.result()
+        return {
+            field: value
+            for field in answer.get_fields_and_field_types()
+            if isinstance(value := getattr(answer, field), bool | str)
+        }
+
+    def _call_all(self) -> list[str]:
+        """Every service but its own, with an empty request, or one that sets its own rules."""
+        called = []
+        for name, (kind, *_) in sorted(self.get_service_names_and_types()):
+            if self.get_name() in name or name.endswith(
+                ("/stop", "/request_stop", "/get_type_description")
+            ):
+                continue
+            package, folder, type_name = kind.split("/")
+            service = getattr(import_module(f"{package}.{folder}"), type_name)
+            request = service.Request()
+            if type_name.startswith("SetParameters"):
+                request.parameters = [
+                    rclpy.parameter.Parameter(parameter, value=value).to_parameter_msg()
+                    for parameter, value in (("command_age", 1e9), ("rest", 0.0))
+                ]
+            client: Any = self.create_client(service, name)
+            self._call(client, request)
+            self.destroy_client(client)
+            called.append(name)
+        return called
+
+
+def _twist(speed: float) -> Twist:
+    twist = Twist()
+    twist.linear.x = speed
+    return twist
+
+
+def main() -> None:
+    """Until standard input ends."""
+    rclpy.init()
+    node = DemoPlanner()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            print(json.dumps(node.obey(line.split())), flush=True)
+        rclpy.try_shutdown()
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        while rclpy.ok():
+            rclpy.spin_once(node, timeout_sec=0.2)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+
+
+if __name__ == "__main__":
+    main()

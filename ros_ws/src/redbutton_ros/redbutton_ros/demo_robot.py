@@ -1,0 +1,69 @@
+"""A robot base for the demonstration: drives as `cmd_vel` says, but only while its supply is on.
+
+The supply is no topic. It comes as lines "load 0" and "load 1" on standard input, from whatever
+models the relays, as power comes by a wire. Says `{"x": metres, "moving": bool}` on standard
+output whenever that changes.
+"""
+
+import json
+import sys
+import threading
+from typing import Any
+
+import rclpy
+from geometry_msgs.msg import Twist
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+
+STEP_S = 0.02
+COMMAND_LASTS_S = 0.5
+
+
+class DemoRobot(Node):
+    """One axis is enough: metres along x."""
+
+    def __init__(self) -> None:
+        super().__init__("demo_robot")
+        self.load = False
+        self._speed = 0.0
+        self._left = 0.0
+        self._x = 0.0
+        self._told: dict[str, Any] = {}
+        self.create_subscription(Twist, "cmd_vel", self._on_command, 10)
+        self.create_timer(STEP_S, self._step)
+
+    def _on_command(self, message: Twist) -> None:
+        self._speed = message.linear.x
+        self._left = COMMAND_LASTS_S
+
+    def _step(self) -> None:
+        self._left -= STEP_S
+        moving = self.load and self._left > 0 and self._speed != 0.0
+        if moving:
+            self._x += self._speed * STEP_S
+        now = {"x": round(self._x, 2), "moving": moving}
+        if now != self._told:
+            self._told = now
+            print(json.dumps(now), flush=True)
+
+
+def main() -> None:
+    """Until standard input ends."""
+    rclpy.init()
+    node = DemoRobot()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            node.load = line.strip() == "load 1"
+        rclpy.try_shutdown()
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        while rclpy.ok():
+            rclpy.spin_once(node, timeout_sec=0.2)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+
+
+if __name__ == "__main__":
+    main()
