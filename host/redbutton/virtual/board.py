@@ -64,10 +64,12 @@ class VirtualBoard:
         stop_delay_ms: int = 0,
         flash: Path | None = None,
         firmware: tuple[Path, ...] = (FIRMWARE,),
+        before: dict[str, int] | None = None,
     ) -> None:
         """`key` is provisioned (None: no settings). `flash` is kept if given, else made and lost.
 
         `firmware`: folders that hold the firmware's files, searched in this order.
+        `before`: what people and faults did before power-up, as {"key": 1}; see `Plant.act`.
         """
         self._own_flash = None if flash else tempfile.TemporaryDirectory(prefix="redbutton-")
         self.flash = flash or Path(self._own_flash.name)  # type: ignore[union-attr]
@@ -86,15 +88,14 @@ class VirtualBoard:
         command_out, self._to = os.pipe()
         self._from, trace_in = os.pipe()
         self._process = subprocess.Popen(
-            # The shell puts the two pipes where the shim expects them and is gone.
             [
-                "/bin/sh",
-                "-c",
-                f'exec "$0" "$@" 3<&{command_out} 4>&{trace_in}',
                 interpreter(),
                 str(SHIM / "run.py"),
                 mode,
                 str(seed),
+                str(command_out),
+                str(trace_in),
+                *(f"{name}={value}" for name, value in (before or {}).items()),
             ],
             cwd=self.flash,
             env={"MICROPYPATH": ":".join(str(folder) for folder in path)},

@@ -68,7 +68,7 @@ class WDT:
 def reset():
     if world.world.over:
         world.world.end()
-    raise world.ChipReset("reset")
+    raise world.ChipReset(world.world.resetting or "reset")
 
 
 def reset_cause():

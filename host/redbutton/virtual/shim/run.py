@@ -1,8 +1,9 @@
 """Starts the firmware on the virtual board, and starts it again whenever the chip resets.
 
-usage: micropython run.py realtime|lockstep SEED
-with the folders of these stand-ins and of the firmware on MICROPYPATH, in that order, and the
-board's flash as the working directory.
+usage: micropython run.py realtime|lockstep SEED COMMANDS TRACE [NAME=VALUE ...]
+COMMANDS and TRACE are open file descriptors, see world.py; NAME=VALUE acts on the plant before
+power-up, see plant.py. Run it with the folders of these stand-ins and of the firmware on
+MICROPYPATH, in that order, and the board's flash as the working directory.
 """
 
 import sys
@@ -46,6 +47,9 @@ def boot(this):
         machine._cause = machine.WDT_RESET
 
 
-this = world.start(sys.argv[1] == "realtime", int(sys.argv[2]))
+this = world.start(sys.argv[1] == "realtime", *[int(word) for word in sys.argv[2:5]])
+for word in sys.argv[5:]:
+    name, value = word.split("=")
+    this.plant.act(name, int(value))
 while True:
     boot(this)

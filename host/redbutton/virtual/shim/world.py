@@ -5,10 +5,10 @@ while the firmware sleeps. In lock-step it moves as far as the outside grants. I
 follows the wall clock; if this process was late, the ticks that it missed are made up one by one,
 so that a busy machine never looks to the firmware like a slow chip.
 
-Lines in, on file descriptor 3:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
-                                  | stats | quit
-Lines out, on file descriptor 4:  trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
-                                  | stats JSON | reset CAUSE | error TEXT
+Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
+                           | stats | quit
+Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
+                           | stats JSON | reset CAUSE | error TEXT
 WALL_US is the machine's monotonic clock, comparable between processes.
 """
 
@@ -25,7 +25,7 @@ LATENESS_STEPS_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 class World:
     """Plant, clock and control line."""
 
-    def __init__(self, realtime, seed):
+    def __init__(self, realtime, seed, commands, trace):
         self.realtime = realtime
         self.plant = Plant(self._trace)
         self.work = {"bytes": 0, "frames": 0, "tags": 0}  # in this tick, by the firmware
@@ -34,8 +34,8 @@ class World:
         self._lateness = [0] * (len(LATENESS_STEPS_US) + 1)
         self._latest = 0
         self._granted = 0
-        self._in = open(3, "rb", 0)
-        self._out = open(4, "wb", 0)
+        self._in = open(commands, "rb", 0)
+        self._out = open(trace, "wb", 0)
         self._poll = select.poll()
         self._poll.register(self._in, select.POLLIN)
         self._line = b""
@@ -43,6 +43,7 @@ class World:
         self._start = utime.ticks_us()
         self.watchdog_due = None
         self.over = False
+        self.resetting = None  # a reset that is under way
         self.falling = {}  # interrupt handlers by signal
 
     def _say(self, text):
@@ -87,7 +88,8 @@ class World:
                 stop = target
             if self.watchdog_due is not None and self.watchdog_due <= stop:
                 self.plant.advance(self.watchdog_due)
-                raise ChipReset("watchdog")
+                self.resetting = "watchdog"
+                raise ChipReset(self.resetting)
             self.plant.advance(stop)
             if stop >= target:
                 return
@@ -184,6 +186,7 @@ class World:
     def chip_reset(self, cause):
         """Pins become inputs: nothing drives a relay any more."""
         self.watchdog_due = None
+        self.resetting = None
         self.falling = {}
         self.plant.pulses(self.plant.now)
         self.plant.k2(0)
@@ -201,8 +204,8 @@ class ChipReset(BaseException):
 world = None  # set by run.py
 
 
-def start(realtime, seed):
-    """Make the world."""
+def start(realtime, seed, commands, trace):
+    """Make the world; `commands` and `trace` are open file descriptors."""
     global world
-    world = World(realtime, seed)
+    world = World(realtime, seed, commands, trace)
     return world

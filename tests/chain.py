@@ -1,0 +1,90 @@
+"""The chain without ROS in deterministic lock-step: real firmware, modelled plant, host session."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from redbutton.model import SafetyState
+from redbutton.session import Event, Session
+from redbutton.virtual.board import Change, LockStepBoard
+
+TICK_US = 1000
+
+
+class Chain:
+    """Everything happens in virtual milliseconds. `alive` off: the host only watches."""
+
+    def __init__(self, key: bytes, host_key: bytes | None = None, **board: Any) -> None:
+        self.board = LockStepBoard(key, **board)
+        self.session = Session(host_key or key)
+        self.alive = True
+        self.connected = True
+        self.events: list[Event] = []
+        self.sent_by_host: list[bytes] = []
+        self.sent_by_board = b""
+        self._send(self.session.opened(self.board.now))
+
+    def __enter__(self) -> "Chain":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.board.close()
+
+    def _send(self, data: bytes) -> None:
+        if data and self.connected:
+            self.sent_by_host.append(data)
+            self.board.write(data)
+
+    def step(self, ms: int, on_tick: Callable[[], object] | None = None) -> None:
+        """Let so many ticks go by, the host answering as it would."""
+        for _ in range(ms):
+            sent = self.board.advance(1)
+            self.sent_by_board += sent
+            if self.connected:
+                self.events += self.session.receive(sent, self.board.now)
+            self._send(self.session.answer(self.board.now, self.alive))
+            if on_tick:
+                on_tick()
+
+    def press_reset(self, ms: int = 300) -> None:
+        """A person presses the reset button for `ms` and waits a little."""
+        self.board.act("reset", 1)
+        self.step(ms)
+        self.board.act("reset", 0)
+        self.step(120)
+
+    def run(self) -> "Chain":
+        """From power-up to RUN, with the load proven on."""
+        self.step(100)
+        self.press_reset()
+        assert self.board.load, self.state.sentence()
+        return self
+
+    def request_stop(self, category: int = 0) -> None:
+        """The host sends a stop request."""
+        self._send(self.session.stop(self.board.now, category))
+
+    @property
+    def state(self) -> SafetyState:
+        """What the host says of the controller now."""
+        return self.session.state(self.board.now)
+
+    def energised_since(self, us: int) -> list[Change]:
+        """Every time that the load came on after a moment of virtual time."""
+        return [
+            change
+            for change in self.board.changes
+            if change.signal == "load" and change.value and change.at_us >= us
+        ]
+
+
+def flash_of(folder: Path) -> Path:
+    """A folder that serves as flash and survives power cycles."""
+    folder.mkdir(exist_ok=True)
+    return folder
