@@ -11,6 +11,7 @@ from link import STATUS_PERIOD_MS, UPTIME, Link
 
 FIRMWARE_VERSION = (0, 1, 0)
 TICK_US = 1000
+HELLO_PERIOD_MS = 50
 
 
 class Controller:
@@ -35,6 +36,7 @@ class Controller:
         self._ticks = time.ticks_ms()
         self._uptime = 0
         self._status_in = 0
+        self._hello_in = 0
         self._transitions = 0
         self._recorded = board.lockout()
 
@@ -45,6 +47,7 @@ class Controller:
         self._ticks = ticks
         self._uptime = (self._uptime + elapsed) & UPTIME
         self._status_in -= elapsed
+        self._hello_in -= elapsed
         before = self.decide.state
         requests = self.link.receive(self._uptime)
         inputs = self._board.inputs() | self._key | requests
@@ -59,11 +62,12 @@ class Controller:
         if changed:
             self._transitions = (self._transitions + 1) & 0xFFFF
             self._send_event(before, inputs)
-        if self.link.hello_asked and self._send_hello():
-            self.link.hello_asked = False
         if changed or self._status_in <= 0:
             self._status_in = STATUS_PERIOD_MS
             self.link.send_status(self._uptime, self.decide, inputs, outputs, self._transitions)
+        elif self.link.hello_asked and self._hello_in <= 0 and self._send_hello():
+            self.link.hello_asked = False
+            self._hello_in = HELLO_PERIOD_MS  # asked for in a flood, it must not crowd out states
         self._board.port.flush()
         faults = self.decide.causes & decide.FAULTS
         if self.decide.state == decide.LOCKOUT and faults != self._recorded:

@@ -22,7 +22,8 @@ class Chain:
         self.connected = True
         self.events: list[Event] = []
         self.sent_by_host: list[bytes] = []
-        self.sent_by_board = b""
+        self.sent_by_board = bytearray()
+        self.host_wrote = 0.0
         self._send(self.session.opened(self.board.now))
 
     def __enter__(self) -> "Chain":
@@ -39,6 +40,7 @@ class Chain:
     def _send(self, data: bytes) -> None:
         if data and self.connected:
             self.sent_by_host.append(data)
+            self.host_wrote = self.board.now
             self.board.write(data)
 
     def step(self, ms: int, on_tick: Callable[[], object] | None = None) -> None:

@@ -101,7 +101,7 @@ def test_heartbeat_lost_to_load_off_is_exact(key: bytes, timeout: int) -> None:
 def _last_answered_challenge_ms(chain: Chain) -> int:
     """Uptime at which the challenge was made that the last heartbeat of the host answers."""
     made = {}
-    for line in chain.sent_by_board.split(b"\n"):
+    for line in bytes(chain.sent_by_board).split(b"\n"):
         frame = wire.decode(line) if line else None
         if frame and frame[1] == wire.STATUS:
             status = dict(
@@ -439,7 +439,7 @@ def test_two_runs_are_the_same_to_the_byte(key: bytes) -> None:
             chain.board.act("button", 1)
             chain.step(100)
             changes = [(c.at_us, c.signal, c.value) for c in chain.board.changes]
-            return changes, chain.sent_by_board
+            return changes, bytes(chain.sent_by_board)
 
     assert trace() == trace()
 
