@@ -184,8 +184,9 @@ class Decide:
         self._discrepancy = 0
         self._mirror_1 = 0
         self._mirror_2 = 0
-        # As if the reset button had been held since before power-up: it must be let go first.
-        self._reset_level = RESET_PRESSED
+        # A press is void until the contact has been seen open for RESET_SETTLE.
+        self._reset_level = 0
+        self._reset_open = 0
         self._reset_settle = 0
         self._reset_press = 0
         self._reset_void = True
@@ -243,11 +244,12 @@ class Decide:
         return RESET if reset else QUIET
 
     def _enter(self, state: int, found: int) -> None:
-        """Go to another state, with its timers at zero."""
+        """Go to another state; the timers of what changes with it begin at zero."""
+        if TABLE[state][0] != TABLE[self.state][0]:
+            self._mirror_1 = 0
+            self._mirror_2 = 0
         self.state = state
         self._stopping = 0
-        self._mirror_1 = 0
-        self._mirror_2 = 0
         if found:
             self.tripped = lowest(found & FAULTS or found)
 
@@ -324,7 +326,9 @@ class Decide:
         release, fell into STOPPED with no cause there, and if it lasted 150 ms to 3 s.
         """
         raw = inputs & RESET_PRESSED
+        late = elapsed > TICK_LATE_MAX  # the contact was not watched: nothing is known of it
         released = False
+        self._reset_open = 0 if raw else count(self._reset_open, elapsed)
         if raw == self._reset_level:
             self._reset_settle = 0
         else:
@@ -335,16 +339,16 @@ class Decide:
             self._reset_settle = 0
             self._reset_level = raw
             released = not raw
-        if found or self.state != STOPPED:
+        if found or self.state != STOPPED or late:
             self._reset_void = True
         acts = released and not self._reset_void
         acts = acts and RESET_PRESS_MIN <= self._reset_press <= RESET_PRESS_MAX
-        if released and not acts and self._reset_press > RESET_SETTLE and self.state != RUN:
+        if released and not acts and self.state != RUN:
             self.resets_refused = (self.resets_refused + 1) & 0xFFFF
         if not self._reset_level:
             self._reset_press = 0
-            if not raw and not found and self.state == STOPPED:
-                self._reset_void = False
+            if self._reset_open >= RESET_SETTLE and not found and self.state == STOPPED:
+                self._reset_void = late
         return acts
 
 

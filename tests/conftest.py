@@ -1,6 +1,8 @@
 """What all tests share: the requirements table and the link key that everybody holds."""
 
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,8 @@ def key() -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the test's own for sockets, so that tests do not meet."""
-    folder = tmp_path / "run"
-    monkeypatch.setenv("REDBUTTON_RUNTIME_DIR", str(folder))
-    return folder
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of the test's own for sockets (whose paths must be short): tests do not meet."""
+    with tempfile.TemporaryDirectory(prefix="rb-") as folder:
+        monkeypatch.setenv("REDBUTTON_RUNTIME_DIR", folder)
+        yield Path(folder)

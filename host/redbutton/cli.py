@@ -69,14 +69,12 @@ KeyFile = Annotated[
 def main() -> NoReturn:
     """Run the command line: errors are one line on standard error and an exit code."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # of typer.Exit; None where a command just ended
     except RedbuttonError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(130)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -88,7 +86,7 @@ def main() -> NoReturn:
             raise
         show()
         sys.exit(getattr(error, "exit_code", 2))
-    sys.exit(0)
+    sys.exit(code)
 
 
 def _complain(text: str) -> None:

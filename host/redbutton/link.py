@@ -91,17 +91,17 @@ def _opening_error(port: str, error: serial.SerialException) -> Exception:
 
 
 def _owner(port: str) -> str:
-    """Who holds the port, as far as this user may see."""
-    real = os.path.realpath(port)
-    for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) == os.getpid():
-            continue
-        try:
-            if any(os.path.realpath(handle) == real for handle in (process / "fd").iterdir()):
-                name = (process / "comm").read_text().strip()
-                return f" by process {process.name} ({name})"
-        except OSError:
-            continue
+    """Who holds the lock on the port, as far as the system tells (proc(5), /proc/locks)."""
+    try:
+        node = os.stat(port)
+        place = f"{os.major(node.st_dev):02x}:{os.minor(node.st_dev):02x}:{node.st_ino}"
+        for line in Path("/proc/locks").read_text().splitlines():
+            fields = line.split()
+            if fields[1] == "FLOCK" and fields[5] == place:
+                name = Path(f"/proc/{fields[4]}/comm").read_text().strip()
+                return f" by process {fields[4]} ({name})"
+    except (OSError, IndexError):
+        pass
     return " by another process"
 
 

@@ -6,6 +6,7 @@ else is understood, and nothing that a client sends can make the robot run.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import selectors
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from redbutton.errors import NoContact
+from redbutton.errors import NoContact, RedbuttonError
 from redbutton.model import Frozen, SafetyState
 
 STATE_PERIOD_S = 0.1
@@ -54,21 +55,28 @@ def socket_path(port: str, folder: Path | None = None) -> Path:
     else:
         user = os.environ.get("XDG_RUNTIME_DIR")
         folder = Path(user) / "redbutton" if user else Path(f"/tmp/redbutton-{os.getuid()}")
-    return folder / (port.strip("/").replace("/", "-") + ".sock")
+    name = f"{Path(port).name[:20]}-{hashlib.sha256(port.encode()).hexdigest()[:8]}.sock"
+    return folder / name
 
 
 class Server:
     """The owner's end. `turn` does what can be done now, and never waits for a client."""
 
     def __init__(self, path: Path) -> None:
+        """Listen at `path`; RedbuttonError if that cannot be."""
         self._path = path
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()  # the port is ours, so whoever made this is gone
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setblocking(False)
-        self._socket.bind(str(path))
-        self._socket.listen(CLIENTS_MAX)
+        try:
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # the port is ours, so whoever made this is gone
+            self._socket.bind(str(path))
+            self._socket.listen(CLIENTS_MAX)
+        except OSError as error:
+            self._socket.close()
+            raise RedbuttonError(
+                f"cannot listen at {path}: {error} (choose a folder with {ENVIRONMENT})"
+            ) from None
         self._clients: dict[socket.socket, bytes] = {}
         self._last_state: SafetyState | None = None
         self._sent = float("-inf")

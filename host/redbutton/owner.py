@@ -28,7 +28,11 @@ class Owner:
         self.port = port or find_port()
         self.session = Session(key, first_sequence=secrets.randbelow(65536))
         self._link: SerialLink | None = SerialLink(self.port)
-        self._server = Server(socket_path(self.port))
+        try:
+            self._server = Server(socket_path(self.port))
+        except RedbuttonError:
+            self._link.close()
+            raise
         self._problem: str | None = None
         self._retry = 0.0
         self._write(self.session.opened(time.monotonic()))

@@ -1,0 +1,127 @@
+"""Writes vectors.json: frames of every kind, and lines that are none. Needs no redbutton.
+
+python tests/firmware/make_vectors.py
+"""
+
+import base64
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import independent
+from independent import ASK_HELLO, EVENT, FIELDS, HEARTBEAT, HELLO, STANDSTILL, STATUS, STOP
+
+VECTORS = Path(__file__).with_name("vectors.json")
+
+KEYS = [bytes(range(32)), bytes(32), b"\xff" * 32, bytes(7 * i & 0xFF for i in range(32))]
+NONCES = [bytes(8), b"\xff" * 8, bytes(range(8)), bytes.fromhex("0a0d031b00ff5c36")]
+SEQUENCES = [0, 1, 0x7FFF, 0x8000, 0xFFFF]
+
+
+def of_frames() -> list[dict]:
+    """Every kind: all fields zero, all at their largest, each different; and heartbeats."""
+    vectors = []
+    for kind in (HELLO, STATUS, EVENT, ASK_HELLO, STOP, STANDSTILL):
+        for how in ("zero", "largest", "counting"):
+            fields: dict[str, int | str] = {}
+            for place, (name, width, form) in enumerate(FIELDS[kind], 1):
+                filled = {
+                    "zero": bytes(width),
+                    "largest": b"\xff" * width,
+                    "counting": bytes(16 * place + i & 0xFF for i in range(width)),
+                }[how]
+                fields[name] = filled.hex() if form == "x" else int.from_bytes(filled, "big")
+            sequence = SEQUENCES[len(vectors) % len(SEQUENCES)]
+            vectors.append(vector(kind, sequence, fields))
+    vectors.append(vector(STOP, 7, {"category": 1}))
+    for key in KEYS:
+        for nonce, sequence in zip(NONCES, SEQUENCES, strict=False):
+            tag = independent.tag(key, sequence, nonce)
+            made = vector(HEARTBEAT, sequence, {"nonce": nonce.hex(), "tag": tag.hex()})
+            vectors.append({**made, "key": key.hex(), "key_id": independent.key_id(key).hex()})
+    return vectors
+
+
+def vector(kind: int, sequence: int, fields: "dict[str, int | str]") -> dict:
+    """One frame with its line."""
+    payload = independent.pack(kind, fields)
+    return {
+        "kind": kind,
+        "sequence": sequence,
+        "fields": fields,
+        "payload": payload.hex(),
+        "line": independent.frame(kind, sequence, payload).decode(),
+    }
+
+
+def of_malformed() -> list[dict]:
+    """Lines, in hexadecimal, that are no frame, each with the reason."""
+    good = independent.heartbeat(KEYS[0], 1, NONCES[2])  # 32 bytes: one "=" at its end
+    stop = independent.frame(STOP, 1, b"\x01")  # 9 bytes: no "="
+    hello = independent.frame(ASK_HELLO, 1, b"")  # 8 bytes: one "="
+    nine = base64.b64encode(bytes(10))  # two "="
+    body = base64.b64decode(good)
+    wrong_crc = [
+        base64.b64encode(body[:-4] + struct.pack(">I", zlib.crc32(body[:-4]) ^ 1 << bit))
+        for bit in (0, 7, 8, 31)
+    ]
+    little_endian = base64.b64encode(body[:-4] + struct.pack("<I", zlib.crc32(body[:-4])))
+    of_payload = base64.b64encode(body[:-4] + struct.pack(">I", zlib.crc32(body[4:-4])))
+    short = b"\x01\x11\x00"
+    short += struct.pack(">I", zlib.crc32(short))
+    listed = [
+        ("empty", b""),
+        ("only padding", b"="),
+        ("only padding", b"===="),
+        ("one character", b"A"),
+        ("words", b"MicroPython v1.29.0; type help() for more"),
+        ("bytes that are no text", bytes(range(128, 192))),
+        ("control characters", bytes(range(10)) + bytes(range(11, 32))),
+        ("a zero byte before it", b"\x00" + good),
+        ("a zero byte after it", good + b"\x00"),
+        ("a space before it", b" " + good),
+        ("a space after it", good + b" "),
+        ("a space inside", good[:8] + b" " + good[8:]),
+        ("a carriage return at its end", good + b"\r"),
+        ("a carriage return inside", good[:4] + b"\r" + good[4:]),
+        ("a character of no base64 inside", good[:4] + b"!" + good[4:]),
+        ("a character of no base64 instead", good[:4] + b"!" + good[5:]),
+        ("a byte above 127 inside", good[:4] + b"\xc3\xa4" + good[4:]),
+        ("padding missing", good.rstrip(b"=")),
+        ("padding missing", hello.rstrip(b"=")),
+        ("padding doubled", good + b"="),
+        ("padding where none belongs", stop + b"="),
+        ("padding where none belongs", stop + b"===="),
+        ("padding in the middle", good[:4] + b"=" + good[4:]),
+        ("padding in front", b"=" + good),
+        ("one of two paddings", nine[:-1]),
+        ("text after the padding", good + stop),
+        ("bits set that belong to no byte", good[:-2] + bytes([good[-2] + 1]) + b"="),
+        ("bits set that belong to no byte", hello[:-2] + bytes([hello[-2] + 1]) + b"="),
+        ("another alphabet", good.replace(b"+", b"-").replace(b"/", b"_")),
+        ("small letters for large", good.swapcase()),
+        ("two frames in one line", stop + stop),
+        ("the frame backwards", good[::-1]),
+        ("no room for a header", base64.b64encode(short)),
+        ("nothing but a CRC", base64.b64encode(struct.pack(">I", 0))),
+        ("nothing but a CRC", base64.b64encode(struct.pack(">I", zlib.crc32(b"")))),
+        ("all bytes zero", base64.b64encode(bytes(12))),
+        ("CRC in the other byte order", little_endian),
+        ("CRC over the payload only", of_payload),
+        ("CRC left away", base64.b64encode(body[:-4])),
+        *(("CRC with a flipped bit", line) for line in wrong_crc),
+        *((f"cut to {size} characters", good[:size]) for size in range(1, len(good))),
+        *((f"first {size} characters gone", good[size:]) for size in range(1, len(good))),
+    ]
+    return [{"reason": reason, "line": line.hex()} for reason, line in listed]
+
+
+def text() -> str:
+    """What belongs into vectors.json."""
+    vectors = {"frames": of_frames(), "malformed": of_malformed()}
+    return json.dumps(vectors, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    VECTORS.write_text(text())
