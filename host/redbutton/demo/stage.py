@@ -30,6 +30,7 @@ from redbutton.virtual.board import Change, RealTimeBoard
 
 END_S = 3.0
 START_S = 20.0
+HEARD_S = 0.3  # the gate tells its state at 10 Hz
 
 
 def ros_is_here() -> bool:
@@ -111,6 +112,7 @@ class Stage:
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "PYTHONUNBUFFERED": "1",
         }
+        self.gate_module = ["-m", "redbutton_ros.gate"]
         self.gate_log = folder / "gate.log"
         self.board = RealTimeBoard(self.key, self.port, **board)
         self.board.on_change = self._wire_load
@@ -147,8 +149,7 @@ class Stage:
         arguments = ["-m", "redbutton.cli", "run", "-p", str(self.port), "-k", str(self.key_file)]
         if self.ros:
             arguments = [
-                "-m",
-                "redbutton_ros.gate",
+                *self.gate_module,
                 "--ros-args",
                 "-p",
                 f"port:={self.port}",
@@ -167,15 +168,20 @@ class Stage:
         self.wait_state(
             lambda state: state.heard and "heartbeat lost" not in state.present, START_S
         )
-        self._wait_for_planner()
+        self._wait_for_nodes()
 
-    def _wait_for_planner(self) -> None:
-        """Until the planner hears the gate: discovery takes its time."""
+    def _wait_for_nodes(self) -> None:
+        """Until planner, gate and robot have found each other: discovery takes its time."""
+        if self.planner is None or self.robot is None:
+            return
         deadline = time.monotonic() + START_S
-        while self.planner is not None and time.monotonic() < deadline:
-            if self.planner.ask("state").get("heard_s_ago", START_S) < 0.3:
+        while time.monotonic() < deadline:
+            told = self.planner.ask("state")
+            heard = told.get("heard_s_ago", START_S) < HEARD_S and told["gates"] > 0
+            if heard and self.robot.last.get("heard"):
                 return
             time.sleep(0.05)
+        raise NoContact("planner, gate and robot did not find each other")
 
     def end_gate(self) -> None:
         """End it in the ordinary way."""
@@ -202,11 +208,16 @@ class Stage:
         return state
 
     def reset(self) -> bool:
-        """A person presses the reset button; whether the load came on."""
+        """A person waits for what blocks a reset to be gone and presses the reset button.
+
+        Whether the load came on and the owner of the port has measured it.
+        """
         with contextlib.suppress(NoContact):
             self.wait_state(lambda state: state.heard and not state.present, 5.0)
-        self.board.reset()
-        return self.board.wait_load(True, 1.0)
+            self.board.reset()
+            if self.board.wait_load(True, 1.0):
+                return bool(self.wait_state(lambda state: state.running, 1.0))
+        return False
 
     def _client(self) -> Client:
         return Client(socket_path(str(self.port), self.runtime))

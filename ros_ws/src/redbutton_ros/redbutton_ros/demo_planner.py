@@ -7,8 +7,10 @@ Takes one command a line on standard input and answers each with one line of JSO
     state          the last estop/state that was heard
     stop           call estop/stop
     direct SPEED   send cmd_vel itself, past the gate, for a second
+    cmd_vel        the last cmd_vel that was heard
     forge          send an estop/state that says RUN, for half a second
     services       call every service of the graph, but those that only stop
+    parameter NAME VALUE   set a parameter of the gate
 """
 
 import json
@@ -20,6 +22,7 @@ from typing import Any
 
 import rclpy
 from geometry_msgs.msg import Twist
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -51,6 +54,8 @@ class DemoPlanner(Node):
         self._direct = self.create_publisher(Twist, "cmd_vel", 10)
         self._forged = self.create_publisher(SafetyState, "estop/state", latched)
         self.create_subscription(SafetyState, "estop/state", self._on_state, latched)
+        self.create_subscription(Twist, "cmd_vel", self._on_cmd_vel, 10)
+        self._speed_heard: float | None = None
         self._stop: Any = self.create_client(Trigger, "estop/stop")
         self._state: SafetyState | None = None
         self._heard = 0.0
@@ -64,6 +69,9 @@ class DemoPlanner(Node):
     def _on_state(self, message: SafetyState) -> None:
         self._state = message
         self._heard = time.monotonic()
+
+    def _on_cmd_vel(self, message: Twist) -> None:
+        self._speed_heard = message.linear.x
 
     def obey(self, words: list[str]) -> dict[str, Any]:
         """Do one command; what came of it."""
@@ -85,6 +93,10 @@ class DemoPlanner(Node):
                 for _ in range(RATE_HZ // 2):
                     self._forged.publish(lie)
                     time.sleep(1 / RATE_HZ)
+            case ["cmd_vel"]:
+                return {"speed": self._speed_heard}
+            case ["parameter", name, value]:
+                return {"set": self._set_parameter(name, float(value))}
             case ["services"]:
                 return {"called": self._call_all()}
             case _:
@@ -97,6 +109,7 @@ class DemoPlanner(Node):
         return {
             "state": STATES[self._state.state],
             "heard_s_ago": time.monotonic() - self._heard,
+            "gates": self._requests.get_subscription_count(),
             "load_proven_off": self._state.load_proven_off,
             "first_cause": self._state.first_cause,
             "commands_passed": self._state.commands_passed,
@@ -104,21 +117,31 @@ class DemoPlanner(Node):
             "refusal": self._state.refusal,
         }
 
-    def _call(self, client: Any, request: Any) -> dict[str, Any]:
+    def _ask(self, client: Any, request: Any) -> Any:
+        """The answer of a service, or None."""
         if not client.wait_for_service(timeout_sec=SERVICE_TIMEOUT_S):
-            return {"error": "no such service"}
+            return None
         future = client.call_async(request)
         deadline = time.monotonic() + 3 * SERVICE_TIMEOUT_S
-        while not future.done():
-            if time.monotonic() > deadline:
-                return {"error": "no answer"}
+        while not future.done() and time.monotonic() < deadline:
             time.sleep(0.005)
-        answer = future.result()
+        return future.result() if future.done() else None
+
+    def _call(self, client: Any, request: Any) -> dict[str, Any]:
+        answer = self._ask(client, request)
+        if answer is None:
+            return {"error": "no such service, or no answer"}
         return {
             field: value
             for field in answer.get_fields_and_field_types()
             if isinstance(value := getattr(answer, field), bool | str)
         }
+
+    def _set_parameter(self, name: str, value: float) -> bool:
+        client: Any = self.create_client(SetParametersAtomically, "gate/set_parameters_atomically")
+        parameter = rclpy.parameter.Parameter(name, value=value).to_parameter_msg()
+        answer = self._ask(client, SetParametersAtomically.Request(parameters=[parameter]))
+        return bool(answer is not None and answer.result.successful)
 
     def _call_all(self) -> list[str]:
         """Every service but its own, with an empty request, or one that sets its own rules."""

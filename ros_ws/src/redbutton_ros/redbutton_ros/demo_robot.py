@@ -1,8 +1,8 @@
 """A robot base for the demonstration: drives as `cmd_vel` says, but only while its supply is on.
 
 The supply is no topic. It comes as lines "load 0" and "load 1" on standard input, from whatever
-models the relays, as power comes by a wire. Says `{"x": metres, "moving": bool}` on standard
-output whenever that changes.
+models the relays, as power comes by a wire. Says `{"x": metres, "moving": bool, "heard": bool}` on
+standard output whenever that changes; `heard`: a command has come at all.
 """
 
 import json
@@ -28,6 +28,7 @@ class DemoRobot(Node):
         self._speed = 0.0
         self._left = 0.0
         self._x = 0.0
+        self._heard = False
         self._told: dict[str, Any] = {}
         self.create_subscription(Twist, "cmd_vel", self._on_command, 10)
         self.create_timer(STEP_S, self._step)
@@ -35,13 +36,14 @@ class DemoRobot(Node):
     def _on_command(self, message: Twist) -> None:
         self._speed = message.linear.x
         self._left = COMMAND_LASTS_S
+        self._heard = True
 
     def _step(self) -> None:
         self._left -= STEP_S
         moving = self.load and self._left > 0 and self._speed != 0.0
         if moving:
             self._x += self._speed * STEP_S
-        now = {"x": round(self._x, 2), "moving": moving}
+        now = {"x": round(self._x, 2), "moving": moving, "heard": self._heard}
         if now != self._told:
             self._told = now
             print(json.dumps(now), flush=True)

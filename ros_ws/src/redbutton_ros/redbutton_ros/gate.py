@@ -48,6 +48,8 @@ STOP_PROOF_S = 2.0
 class GateNode(Node):
     """See the module."""
 
+    _owner: Owner | None = None  # until the port is open
+
     def __init__(self) -> None:
         """Open the port; a RedbuttonError says why it could not."""
         super().__init__("gate")
@@ -57,7 +59,7 @@ class GateNode(Node):
             self._setting("command_age", COMMAND_AGE_S, "how old a command may be, in seconds"),
             self._setting("rest", REST_S, "silence that counts as rest, in seconds"),
         )
-        self._owner = Owner(port or None, key.load(Path(key_file or key.default_file())))
+        self._owner = self._port = Owner(port or None, key.load(Path(key_file or key.default_file())))
         self._last: tuple[object, ...] | None = None
         self._repeat = 0.0
         self._waiting: list[tuple[float, Future[bool]]] = []
@@ -82,9 +84,9 @@ class GateNode(Node):
 
     def _turn(self) -> None:
         """Serial in, heartbeat out, state told, waiting requests answered."""
-        for event in self._owner.turn():
+        for event in self._port.turn():
             self._log(event)
-        state = self._owner.state()
+        state = self._port.state()
         now = time.monotonic()
         running = self._gate.observe(state, now)
         shown = (state.state, state.load, state.causes, state.present, state.measured)
@@ -101,7 +103,7 @@ class GateNode(Node):
     def _on_request(self, message: Twist, info: Any) -> None:
         now = time.monotonic()
         made = now - (time.time() - info["source_timestamp"] / 1e9)
-        verdict = self._gate.command(components(message), made, self._owner.state(), now)
+        verdict = self._gate.command(components(message), made, self._port.state(), now)
         if verdict.passed:
             self._commands.publish(message)
         else:
@@ -120,7 +122,7 @@ class GateNode(Node):
 
     async def _stop(self, category: int, reason: str) -> tuple[bool, bool]:
         """Whether the request was sent, and whether the stop was then measured (SR-21)."""
-        sent = self._owner.stop(category)
+        sent = self._port.stop(category)
         self.get_logger().warning(f"stop requested, category {category}: {reason or 'no reason'}")
         future: Future[bool] = Future()
         self._waiting.append((time.monotonic() + STOP_PROOF_S, future))
@@ -140,7 +142,7 @@ class GateNode(Node):
         if stopped:
             return "stopped: both mirror contacts measured closed"
         how = "requested" if sent else "not requested, there is no link to the controller"
-        return f"stop {how}, and not proven: {self._owner.state().sentence()}"
+        return f"stop {how}, and not proven: {self._port.state().sentence()}"
 
     def _log(self, event: object) -> None:
         logger = self.get_logger()
@@ -157,7 +159,8 @@ class GateNode(Node):
 
     def destroy_node(self) -> None:
         """Give the port up."""
-        self._owner.close()
+        if self._owner is not None:
+            self._owner.close()
         super().destroy_node()
 
 
