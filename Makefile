@@ -3,7 +3,7 @@ PYTHON = python3
 IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements clean
+.PHONY: help demo test lint requirements benchmark clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -23,6 +23,9 @@ lint:  ## check style and types
 
 requirements:  ## show which tests prove which requirement
 	@$(IN_ENVIRONMENT) python -m pytest tests -q -m requirement --requirements-table
+
+benchmark:  ## print how late control ticks are, with and without a flood
+	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
 
 clean:  ## remove all that these targets have made
 	rm -rf .venv ros_ws/build ros_ws/install ros_ws/log dist

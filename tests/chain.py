@@ -1,4 +1,4 @@
-"""The chain without ROS in deterministic lock-step: real firmware, modelled plant, host session."""
+"""The chain without ROS in lock-step: real firmware, modelled plant, host session."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from redbutton.firmware import wire
 
 # Every kind that is no stop: of a stop one would be enough.
-KINDS = (wire.ASK_HELLO, wire.HEARTBEAT, wire.STANDSTILL, wire.HELLO, wire.STATUS, 0x00, 0x42, 0xFF)
+KINDS = (
+    wire.ASK_HELLO,
+    wire.HEARTBEAT,
+    wire.STANDSTILL,
+    wire.HELLO,
+    wire.STATUS,
+    0x00,
+    0x42,
+    0xFF,
+)
 HEARTBEAT_LINE = 46  # bytes of a heartbeat with both newlines
 
 

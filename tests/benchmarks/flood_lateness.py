@@ -18,9 +18,9 @@ import serial
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from flood import endless  # noqa: E402
+from flood import endless
 
-from redbutton.virtual.board import RealTimeBoard  # noqa: E402
+from redbutton.virtual.board import RealTimeBoard
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,12 @@ def _quantile(stats: dict[str, Any], q: float) -> str:
 def table(quiet: Run, flooded: Run) -> str:
     """Both runs side by side."""
     rows = [("", "quiet", "flooded")]
-    rows.append(("sleeps measured", *(str(sum(r.stats["lateness_us"]["counts"]))
-                                      for r in (quiet, flooded))))
+    rows.append(
+        (
+            "sleeps measured",
+            *(str(sum(r.stats["lateness_us"]["counts"])) for r in (quiet, flooded)),
+        )
+    )
     rows.append(("control ticks", *(str(r.stats["ticks"]) for r in (quiet, flooded))))
     rows.append(("bytes sent", *(str(r.sent) for r in (quiet, flooded))))
     for name, q in (("late p50", 0.5), ("late p99", 0.99)):

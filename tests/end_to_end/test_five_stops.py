@@ -98,7 +98,8 @@ def test_a_stop_is_a_stop_until_a_person_resets(stage: Stage, name: str) -> None
     stage.planner.ask(f"drive {SPEED}")  # and the planner has not given up
     time.sleep(0.5)
     came_on = [
-        change for change in stage.board.changes
+        change
+        for change in stage.board.changes
         if change.signal == "load" and change.value and change.wall_s > dead.wall_s
     ]
     assert came_on == []
@@ -227,11 +228,15 @@ def test_a_gate_that_cannot_start_says_why_in_one_line(
 
     stage.end_gate()
     arguments = [f"port:={stage.port}", f"key_file:={stage.key_file}"]
-    kept = [a for a in arguments if a.split(":=")[0] != argument.split(":=")[0]]
+    kept = [a for a in arguments if a.split(":=")[0] != argument.split(":=", maxsplit=1)[0]]
     given = [word for a in [*kept, argument] for word in ("-p", a)]
     result = subprocess.run(
         [sys.executable, "-m", "redbutton_ros.gate", "--ros-args", *given],
-        env=stage.environment, capture_output=True, text=True, check=False, timeout=30,
+        env=stage.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     assert result.returncode not in (0, 1)
     assert result.stderr.strip().startswith(f"gate: {complaint}")
@@ -244,8 +249,9 @@ def test_nothing_is_left_behind(domain: int) -> None:
     assert not folder.exists()
     for entry in Path("/proc").glob("[0-9]*/environ"):
         try:
-            assert str(folder).encode() not in entry.read_bytes() or int(
-                entry.parent.name
-            ) == os.getpid()
+            assert (
+                str(folder).encode() not in entry.read_bytes()
+                or int(entry.parent.name) == os.getpid()
+            )
         except OSError:
             continue

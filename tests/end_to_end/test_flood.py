@@ -14,7 +14,7 @@ from redbutton.model import State
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-import flood_lateness  # noqa: E402
+import flood_lateness
 
 BYTES_PER_TICK = 48
 FRAMES = 100_000

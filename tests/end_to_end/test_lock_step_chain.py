@@ -113,7 +113,9 @@ def _last_answered_challenge_ms(chain: Chain) -> int:
             )
             made[status["nonce"]] = status["uptime"]
     answered = [wire.decode(line.strip()) for line in chain.sent_by_host]
-    nonces = [frame[3][: wire.NONCE_SIZE] for frame in answered if frame and frame[1] == wire.HEARTBEAT]
+    nonces = [
+        frame[3][: wire.NONCE_SIZE] for frame in answered if frame and frame[1] == wire.HEARTBEAT
+    ]
     return int(made[nonces[-1]])
 
 
@@ -172,7 +174,9 @@ def test_anything_else_cuts_a_delayed_stop_at_once(key: bytes, end: str) -> None
 
 
 @pytest.mark.requirement("SR-07")
-@pytest.mark.parametrize(("press_ms", "acts"), [(140, False), (160, True), (2990, True), (3010, False)])
+@pytest.mark.parametrize(
+    ("press_ms", "acts"), [(140, False), (160, True), (2990, True), (3010, False)]
+)
 def test_only_a_press_of_the_right_length_resets(key: bytes, press_ms: int, acts: bool) -> None:
     with Chain(key) as chain:
         chain.step(100)

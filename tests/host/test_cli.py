@@ -90,9 +90,7 @@ def board(key: bytes, port: Path) -> Iterator[RealTimeBoard]:
 
 
 @pytest.fixture
-def owner(
-    board: RealTimeBoard, port: Path, key_file: Path
-) -> Iterator["subprocess.Popen[str]"]:
+def owner(board: RealTimeBoard, port: Path, key_file: Path) -> Iterator["subprocess.Popen[str]"]:
     """`redbutton run` on that board, heard by it."""
     with running("run", "-p", str(port), "-k", str(key_file), "--json") as process:
         assert process.stdout
@@ -173,7 +171,9 @@ def test_a_port_without_permission(board: RealTimeBoard, port: Path, key_file: P
             folder.chmod(0o755)
     result = subprocess.run(
         [sys.executable, "-c", "import redbutton.link, redbutton.errors\n" + code, str(port)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == PortForbidden.exit_code, result.stderr
     assert "no permission to open" in result.stdout
@@ -206,8 +206,13 @@ def test_a_wrong_key(board: RealTimeBoard, port: Path, key_file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(None, "does not exist"), ("", "64 hexadecimal digits"), ("zz" * 32, "64 hexadecimal"),
-     ("00" * 31, "64 hexadecimal"), ("\u00fc", "key")],
+    [
+        (None, "does not exist"),
+        ("", "64 hexadecimal digits"),
+        ("zz" * 32, "64 hexadecimal"),
+        ("00" * 31, "64 hexadecimal"),
+        ("\u00fc", "key"),
+    ],
 )
 def test_a_key_file_that_holds_no_key(
     board: RealTimeBoard, port: Path, tmp_path: Path, content: str | None, complaint: str
@@ -278,7 +283,8 @@ def test_nothing_is_left_running_after_an_error(port: Path, key: bytes, key_file
         redbutton("run", "-p", str(port), "-k", str(key_file))
     assert not Path(f"/proc/{pid}").exists()
     mine = [
-        entry for entry in Path("/proc").glob("[0-9]*/cmdline")
+        entry
+        for entry in Path("/proc").glob("[0-9]*/cmdline")
         if str(port).encode() in _read(entry)
     ]
     assert mine == []
@@ -299,7 +305,9 @@ def test_status_says_what_is_measured(owner: "subprocess.Popen[str]", port: Path
     state = json.loads(redbutton("status", "-p", str(port), "--json").stdout)
     assert (state["state"], state["load"]) == ("STOPPED", "OFF")
     assert state["measured"]["mirror_1_closed"]
-    assert "STOPPED, load off, first cause: power up" in redbutton("status", "-p", str(port)).stdout
+    assert (
+        "STOPPED, load off, first cause: power up" in redbutton("status", "-p", str(port)).stdout
+    )
 
 
 def test_status_needs_no_owner(board: RealTimeBoard, port: Path) -> None:
@@ -365,12 +373,12 @@ def test_monitor_says_no_contact_within_a_second_of_the_owners_death(
         assert time.monotonic() - begin < 1.0
 
 
-def test_ctrl_c_ends_run_quietly(
-    board: RealTimeBoard, port: Path, key_file: Path
-) -> None:
+def test_ctrl_c_ends_run_quietly(board: RealTimeBoard, port: Path, key_file: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "redbutton.cli", "run", "-p", str(port), "-k", str(key_file)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
@@ -383,7 +391,10 @@ def test_ctrl_c_ends_run_quietly(
 def test_the_virtual_board_is_pressed_from_its_standard_input(tmp_path: Path) -> None:
     link = tmp_path / "vb"
     result = redbutton(
-        "virtual-board", "--port-link", str(link), "--json",
+        "virtual-board",
+        "--port-link",
+        str(link),
+        "--json",
         input="press\nnonsense\nkey on\nstick relay_1 1\nfree relay_1\nquit\n",
     )
     assert result.returncode == 0, result.stderr

@@ -54,8 +54,15 @@ def test_a_new_command_in_measured_run_passes(gate: Gate) -> None:
         state_of(State.LOCKOUT, mirrors_closed=True),
         SafetyState(state=State.RUN, load=Load.UNPROVEN),
     ],
-    ids=["not heard", "stopped", "run, load off", "stopping", "stopped, load on", "lockout",
-         "run, unproven"],
+    ids=[
+        "not heard",
+        "stopped",
+        "run, load off",
+        "stopping",
+        "stopped, load on",
+        "lockout",
+        "run, unproven",
+    ],
 )
 def test_nothing_passes_in_any_other_state(gate: Gate, state: SafetyState) -> None:
     verdict = gate.command(FORWARD, made=1.0, state=state, now=1.0)
@@ -74,8 +81,13 @@ def test_a_command_that_is_not_finite_is_refused(gate: Gate, axis: int, value: f
 @pytest.mark.requirement("SR-24", "SR-10")
 @pytest.mark.parametrize(
     ("age", "passes"),
-    [(0.0, True), (COMMAND_AGE_S, True), (COMMAND_AGE_S + 0.001, False),
-     (-COMMAND_AGE_S, True), (-COMMAND_AGE_S - 0.001, False)],
+    [
+        (0.0, True),
+        (COMMAND_AGE_S, True),
+        (COMMAND_AGE_S + 0.001, False),
+        (-COMMAND_AGE_S, True),
+        (-COMMAND_AGE_S - 0.001, False),
+    ],
 )
 def test_a_command_is_recent_or_refused(gate: Gate, age: float, passes: bool) -> None:
     assert gate.command(FORWARD, made=10.0 - age, state=RUN, now=10.0).passed == passes

@@ -86,9 +86,17 @@ def test_a_stop_is_heard_though_more_clients_are_there_than_are_served(
 
 @pytest.mark.parametrize(
     "line",
-    [b"\n", b"not json\n", b'{"stop": 1}\n', b'{"run": true}\n', b'{"reset": {}}\n',
-     b'{"stop": {"category": 2}}\n', b'{"stop": {"category": 0, "more": 1}}\n', b"\xff\xfe\n",
-     b"[" * 2000 + b"\n"],
+    [
+        b"\n",
+        b"not json\n",
+        b'{"stop": 1}\n',
+        b'{"run": true}\n',
+        b'{"reset": {}}\n',
+        b'{"stop": {"category": 2}}\n',
+        b'{"stop": {"category": 0, "more": 1}}\n',
+        b"\xff\xfe\n",
+        b"[" * 2000 + b"\n",
+    ],
 )
 @pytest.mark.requirement("SR-25")
 def test_anything_but_a_stop_is_answered_with_an_error(

@@ -75,7 +75,9 @@ def test_a_status_that_echoes_no_frame_of_ours_proves_nothing(session: Session) 
 
 
 @pytest.mark.requirement("SR-21")
-@pytest.mark.parametrize(("age_s", "fresh"), [(0.0, True), (0.1, True), (0.101, False), (9, False)])
+@pytest.mark.parametrize(
+    ("age_s", "fresh"), [(0.0, True), (0.1, True), (0.101, False), (9, False)]
+)
 def test_a_status_is_as_old_as_our_frame_that_it_echoes(
     key: bytes, age_s: float, fresh: bool
 ) -> None:
@@ -210,7 +212,9 @@ def test_well_formed_frames_with_any_payload_never_raise(
         wire.EVENT: struct.calcsize(wire.EVENT_LAYOUT),
         wire.HELLO: struct.calcsize(wire.HELLO_LAYOUT),
     }[kind]
-    payload = data.draw(st.one_of(st.binary(max_size=size), st.binary(min_size=full, max_size=full)))
+    payload = data.draw(
+        st.one_of(st.binary(max_size=size), st.binary(min_size=full, max_size=full))
+    )
     session.receive(wire.encode(kind, sequence, payload), 0.0)
     session.state(0.0)
     session.answer(0.0)

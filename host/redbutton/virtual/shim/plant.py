@@ -49,7 +49,7 @@ class Plant:
         self._free = {}  # what each signal would be if nothing were stuck
         self._stuck = {}
         self._pulses_end = -PULSE_HOLD_US
-        self._pulse_check = False
+        self._pulse_check = None  # when it will be seen whether the pulses have ended
         self._moves = [0, 0]  # how often each relay's armature was sent somewhere
         for name in SIGNALS:
             self.value[name] = 0
@@ -133,12 +133,12 @@ class Plant:
         elif not self.value["k1_pulses"]:
             self._set("k1_pulses", 1)
             self._settle()
-        if until > self.now and not self._pulse_check:
-            self._pulse_check = True
+        if until > self.now and (self._pulse_check is None or until < self._pulse_check):
+            self._pulse_check = until
             self.at(until, self._pulses_due)
 
     def _pulses_due(self):
-        self._pulse_check = False
+        self._pulse_check = None
         if self._pulses_end > self.now:
             self.pulses(self._pulses_end)
         else:

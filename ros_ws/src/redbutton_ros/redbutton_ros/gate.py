@@ -59,7 +59,9 @@ class GateNode(Node):
             self._setting("command_age", COMMAND_AGE_S, "how old a command may be, in seconds"),
             self._setting("rest", REST_S, "silence that counts as rest, in seconds"),
         )
-        self._owner = self._port = Owner(port or None, key.load(Path(key_file or key.default_file())))
+        self._owner = self._port = Owner(
+            port or None, key.load(Path(key_file or key.default_file()))
+        )
         self._last: tuple[object, ...] | None = None
         self._repeat = 0.0
         self._waiting: list[tuple[float, Future[bool]]] = []
