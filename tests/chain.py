@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from redbutton.model import SafetyState
@@ -29,12 +28,7 @@ class Chain:
     def __enter__(self) -> "Chain":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.board.close()
 
     def _send(self, data: bytes) -> None:

@@ -14,8 +14,6 @@ Takes one command a line on standard input and answers each with one line of JSO
 """
 
 import json
-import sys
-import threading
 import time
 from importlib import import_module
 from typing import Any
@@ -23,12 +21,12 @@ from typing import Any
 import rclpy
 from geometry_msgs.msg import Twist
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_srvs.srv import Trigger
 
 from redbutton_msgs.msg import SafetyState
+from redbutton_ros.play import play
 
 RATE_HZ = 20
 SERVICE_TIMEOUT_S = 1.0
@@ -175,19 +173,8 @@ def _twist(speed: float) -> Twist:
 def main() -> None:
     """Until standard input ends."""
     rclpy.init()
-    node = DemoPlanner()
-
-    def listen() -> None:
-        for line in sys.stdin:
-            print(json.dumps(node.obey(line.split())), flush=True)
-        rclpy.try_shutdown()
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        while rclpy.ok():
-            rclpy.spin_once(node, timeout_sec=0.2)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+    planner = DemoPlanner()
+    play(planner, lambda line: print(json.dumps(planner.obey(line.split())), flush=True))
 
 
 if __name__ == "__main__":

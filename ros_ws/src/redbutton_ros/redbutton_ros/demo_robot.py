@@ -6,14 +6,13 @@ standard output whenever that changes; `heard`: a command has come at all.
 """
 
 import json
-import sys
-import threading
 from typing import Any
 
 import rclpy
 from geometry_msgs.msg import Twist
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+
+from redbutton_ros.play import play
 
 STEP_S = 0.02
 COMMAND_LASTS_S = 0.5
@@ -32,6 +31,10 @@ class DemoRobot(Node):
         self._told: dict[str, Any] = {}
         self.create_subscription(Twist, "cmd_vel", self._on_command, 10)
         self.create_timer(STEP_S, self._step)
+
+    def obey(self, line: str) -> None:
+        """The supply comes or goes."""
+        self.load = line == "load 1"
 
     def _on_command(self, message: Twist) -> None:
         self._speed = message.linear.x
@@ -52,19 +55,8 @@ class DemoRobot(Node):
 def main() -> None:
     """Until standard input ends."""
     rclpy.init()
-    node = DemoRobot()
-
-    def listen() -> None:
-        for line in sys.stdin:
-            node.load = line.strip() == "load 1"
-        rclpy.try_shutdown()
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        while rclpy.ok():
-            rclpy.spin_once(node, timeout_sec=0.2)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+    robot = DemoRobot()
+    play(robot, robot.obey)
 
 
 if __name__ == "__main__":
