@@ -67,7 +67,11 @@ KeyFile = Annotated[
 
 
 def main() -> NoReturn:
-    """Run the command line: errors are one line on standard error and an exit code."""
+    """Run the command line: errors are one line on standard error and an exit code.
+
+    SIGTERM ends a command like Ctrl-C, so that nothing that it started is left running.
+    """
+    signal.signal(signal.SIGTERM, _end)
     try:
         code = app(standalone_mode=False)  # of typer.Exit; None where a command just ended
     except RedbuttonError as error:
@@ -87,6 +91,10 @@ def main() -> NoReturn:
         show()
         sys.exit(getattr(error, "exit_code", 2))
     sys.exit(code)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _complain(text: str) -> None:
@@ -141,11 +149,6 @@ def run(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> N
     cuts the power.
     """
     owner = Owner(port, key.load(key_file or key.default_file()))
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, end)
     last: tuple[object, ...] | None = None
     try:
         while True:

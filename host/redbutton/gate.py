@@ -78,10 +78,10 @@ class Gate:
     def _judge(
         self, values: tuple[float, ...], made: float, state: SafetyState, now: float
     ) -> Verdict:
-        running = self.observe(state, now)
+        self.observe(state, now)
         if not all(math.isfinite(value) for value in values):
             return Verdict(False, "not finite")
-        if not running or self._running_since is None:
+        if self._running_since is None:
             return Verdict(False, f"not running: {state.sentence()}")
         if made < self._running_since:
             return Verdict(False, "made before the reset")

@@ -373,7 +373,10 @@ def test_monitor_says_no_contact_within_a_second_of_the_owners_death(
         assert time.monotonic() - begin < 1.0
 
 
-def test_ctrl_c_ends_run_quietly(board: RealTimeBoard, port: Path, key_file: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_run_quietly(
+    board: RealTimeBoard, port: Path, key_file: Path, number: signal.Signals
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "redbutton.cli", "run", "-p", str(port), "-k", str(key_file)],
         stdout=subprocess.PIPE,
@@ -381,7 +384,7 @@ def test_ctrl_c_ends_run_quietly(board: RealTimeBoard, port: Path, key_file: Pat
         text=True,
     )
     time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert err == ""
