@@ -143,7 +143,7 @@ def common(
 
 @app.command(epilog="Example: redbutton run --port /dev/redbutton --key-file /etc/redbutton/key")
 def run(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> None:
-    """Own the controller's port and make the heartbeat, where there is no ROS.
+    """Own the port and make the heartbeat (without ROS).
 
     The heartbeat proves that this process turns. When it ends, hangs or is killed, the controller
     cuts the power.
@@ -207,7 +207,10 @@ def _say_event(as_json: bool, event: object) -> None:
 
 @app.command(epilog="Example: redbutton status --json | jq .load")
 def status(port: Port = None, as_json: Json = False) -> None:
-    """Say the measured state, once. Fails if the controller is not heard."""
+    """Say the measured state, once.
+
+    Fails if the controller is not heard.
+    """
     watch = Watch(port)
     try:
         heard, state = watch.until(lambda state: state.heard, CONTACT_TIMEOUT_S)
@@ -230,7 +233,10 @@ def status(port: Port = None, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: redbutton monitor --port /dev/redbutton")
 def monitor(port: Port = None, as_json: Json = False) -> None:
-    """Watch the state until Ctrl-C: a line at each change, and at once when contact is lost."""
+    """Watch the state until Ctrl-C.
+
+    A line at each change, and at once when contact is lost.
+    """
     watch = Watch(port)
     last: tuple[object, ...] | None = None
     try:
@@ -255,9 +261,9 @@ def stop(
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Request a stop, and say when it is measured. Fails if it could not be proven.
+    """Request a stop, and say when it is measured.
 
-    A request is never refused. The red button needs no request.
+    Fails if it could not be proven. A request is never refused. The red button needs no request.
     """
     watch = Watch(port)
     try:
@@ -284,9 +290,12 @@ def stop(
     )
 
 
-@app.command()
+@app.command(epilog="Example: redbutton reset")
 def reset(as_json: Json = False) -> None:
-    """There is no reset by software: this says where the button is."""
+    """Say where the reset button is.
+
+    There is no reset by software.
+    """
     text = (
         "a reset is a person at the controller: see that nobody is in reach of the robot, "
         "release the red button, then press the reset button for 150 ms to 3 s and let go"
@@ -304,7 +313,7 @@ def udev_rule(
     serial: Annotated[str, typer.Argument(help="The board's USB serial number, 16 hex digits.")],
     name: Annotated[str, typer.Option(help="Name of the link below /dev.")] = "redbutton",
 ) -> None:
-    """Print the udev rule that names one controller /dev/redbutton."""
+    """Print the udev rule for /dev/redbutton."""
     print(udev.rule(serial, name), end="")
 
 
@@ -323,7 +332,9 @@ def virtual_board(
     heartbeat_timeout_ms: Annotated[int, typer.Option(min=40, max=1000)] = 100,
     as_json: Json = False,
 ) -> None:
-    """Run the real firmware on a board that is only modelled, with a port like a real one's.
+    """Run the firmware on a modelled board.
+
+    The firmware, its interpreter and the port are real; pins, relays and load are a model.
 
     Commands on standard input: press, release, reset, unplug, plug, key on|off, supply on|off,
     stick SIGNAL 0|1, free SIGNAL, quit.
@@ -340,7 +351,7 @@ def virtual_board(
     )
 
 
-@app.command()
+@app.command(epilog="Example: redbutton demo --json")
 def demo(
     as_json: Json = False,
     ros: Annotated[
@@ -348,9 +359,10 @@ def demo(
         typer.Option("--ros/--no-ros", help="With the ROS 2 gate. Default: if it is installed."),
     ] = None,
 ) -> None:
-    """The whole chain on the virtual board: a planner, five stops, and what software cannot do.
+    """Show the whole chain on a virtual board.
 
-    Ends by itself, in less than a minute. Exit code 0 if all that was seen is as it must be.
+    A planner, five stops, and what software cannot do against them. Ends by itself, in less than
+    a minute. Exit code 0 if all that was seen is as it must be.
     """
     from redbutton.demo import story
 
