@@ -59,6 +59,15 @@ def socket_path(port: str, folder: Path | None = None) -> Path:
     return folder / name
 
 
+def _check_folder(folder: Path) -> None:
+    """RedbuttonError if somebody else owns the folder: he could pass for the owner of the port."""
+    owner = folder.stat().st_uid
+    if owner not in (0, os.getuid()):
+        raise RedbuttonError(
+            f"{folder} belongs to user {owner}: not used (choose a folder with {ENVIRONMENT})"
+        )
+
+
 class Server:
     """The owner's end. `turn` does what can be done now, and never waits for a client."""
 
@@ -69,6 +78,7 @@ class Server:
         self._socket.setblocking(False)
         try:
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _check_folder(path.parent)
             path.unlink(missing_ok=True)  # the port is ours, so whoever made this is gone
             self._socket.bind(str(path))
             self._socket.listen(CLIENTS_MAX)
@@ -159,7 +169,8 @@ class Client:
     """The other end, for programs that may wait."""
 
     def __init__(self, path: Path) -> None:
-        """Connect; OSError if nobody listens there."""
+        """Connect; OSError if nobody listens there, RedbuttonError if that is not to be trusted."""
+        _check_folder(path.parent)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(SILENCE_S)
         try:

@@ -18,11 +18,16 @@ def domain() -> int:
 
 
 @pytest.fixture
-def stage(domain: int) -> Iterator[Stage]:
-    """The whole chain, stopped since power-up."""
+def ros() -> None:
+    """ROS 2 is here, or the test is not run; never silently where CI=true."""
     if not ros_is_here():
         if os.environ.get("CI") == "true":
             pytest.fail("no ROS 2 here: make test sets it up")
         pytest.skip("no ROS 2 here: make test sets it up")
+
+
+@pytest.fixture
+def stage(ros: None, domain: int) -> Iterator[Stage]:
+    """The whole chain, stopped since power-up."""
     with Stage(domain=domain) as stage:
         yield stage

@@ -243,7 +243,7 @@ def test_a_gate_that_cannot_start_says_why_in_one_line(
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_nothing_is_left_behind(domain: int) -> None:
+def test_nothing_is_left_behind(ros: None, domain: int) -> None:
     with Stage(domain=domain) as stage:
         folder = stage.port.parent
     assert not folder.exists()

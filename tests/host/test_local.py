@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from redbutton.errors import RedbuttonError
 from redbutton.local import CLIENTS_MAX, LINE_MAX, Client, Server, StopRequest
 from redbutton.model import SafetyState, State
 
@@ -149,3 +151,14 @@ def test_a_socket_left_by_a_killed_owner_is_no_obstacle(path: Path) -> None:
     Client(path).close()
     second.close()
     first.close()
+
+
+@pytest.mark.requirement("SR-21")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_somebody_else_is_not_trusted(path: Path) -> None:
+    """He could listen there and tell of stops that did not happen."""
+    path.parent.mkdir()
+    os.chown(path.parent, 65534, 65534)
+    for use in (Server, Client):
+        with pytest.raises(RedbuttonError, match="belongs to user 65534"):
+            use(path)
