@@ -169,7 +169,7 @@ class Client:
     """The other end, for programs that may wait."""
 
     def __init__(self, path: Path) -> None:
-        """Connect; OSError if nobody listens there, RedbuttonError if that is not to be trusted."""
+        """Connect; OSError if nobody listens there, RedbuttonError if it is not to be trusted."""
         _check_folder(path.parent)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(SILENCE_S)
