@@ -548,13 +548,13 @@ def alone() -> Iterator[None]:
 def set_up(env: dict[str, str], wheels: bool) -> None:
     """Do every step that is not up to date."""
     check_python()
-    if is_current(env, wheels):
+    if is_current(env, wheels) and not missing_system_packages(env):
         return
     with alone():
+        install_system_packages(env)
         if not wheels:
             check_sourced_ros(env)
         if not venv_is_current(wheels):
-            install_system_packages(env)
             make_venv(env, wheels)
         if read_stamp("package").get("key") != package_key():
             install_package(env)

@@ -65,7 +65,6 @@ class GateNode(Node):
         self._last: tuple[object, ...] | None = None
         self._repeat = 0.0
         self._waiting: list[tuple[float, Future[bool]]] = []
-        self.fault: RedbuttonError | None = None
 
         self._commands = self.create_publisher(Twist, "cmd_vel", 10)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
