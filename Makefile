@@ -2,8 +2,10 @@
 PYTHON = python3
 IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 
+HARDWARE = source.py spice.py fmea.py pinmap.py bom.py
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark clean
+.PHONY: help demo test lint requirements benchmark hardware fmea clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -20,12 +22,20 @@ lint:  ## check style and types
 	@$(IN_ENVIRONMENT) mypy --strict host/redbutton ros_ws/src/redbutton_ros
 	@$(IN_ENVIRONMENT) mypy --strict .ci/environment.py
 	@$(IN_ENVIRONMENT) mypy --config-file firmware/mypy.ini firmware
+	@$(IN_ENVIRONMENT) env MYPYPATH=hardware mypy --strict $(addprefix hardware/,$(HARDWARE))
 
 requirements:  ## show which tests prove which requirement
 	@$(IN_ENVIRONMENT) python -m pytest tests -q -m requirement --requirements-table
 
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
+
+hardware:  ## generate pin map and bill of materials from hardware/circuit.yaml
+	@$(IN_ENVIRONMENT) python hardware/pinmap.py
+	@$(IN_ENVIRONMENT) python hardware/bom.py
+
+fmea:  ## prove the circuit in simulation, every part opened and shorted
+	@$(IN_ENVIRONMENT) python hardware/fmea.py
 
 clean:  ## remove all that these targets have made
 	rm -rf .venv ros_ws/build ros_ws/install ros_ws/log dist

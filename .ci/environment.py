@@ -41,6 +41,7 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / ".redbutton"
 LOCKS = ROOT / ".ci" / "locks"
 WORKSPACE = ROOT / "ros_ws"
+ONLY_TESTS = {"ngspice", "udev"}  # system packages without which the demo still runs
 
 OLDEST, NEWEST = (3, 10), (3, 14)
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"
@@ -245,6 +246,7 @@ def missing_system_packages(env: dict[str, str]) -> list[str]:
         "g++": shutil.which("c++", path=path) and shutil.which("cc", path=path),
         "make": shutil.which("make", path=path),
         f"{python}-dev": (base_include() / "Python.h").exists(),
+        "ngspice": shutil.which("ngspice", path=path),
         "udev": sys.platform != "linux" or shutil.which("udevadm", path=path),
     }
     return [package for package, found in present.items() if not found]
@@ -259,8 +261,8 @@ def install_system_packages(env: dict[str, str]) -> None:
     advice = f"system packages are missing: {' '.join(missing)}: `sudo {' '.join(command)}`"
     prefix = root_prefix(env)
     if prefix is None or not shutil.which("apt-get", path=env["PATH"]):
-        if missing == ["udev"]:
-            say(f"redbutton: {advice} (only tests of the device rules need it)")
+        if set(missing) <= ONLY_TESTS:
+            say(f"redbutton: {advice} (only some tests need it)")
             return
         raise Failure(advice)
     with step(f"installing {' '.join(missing)}"):
@@ -269,7 +271,7 @@ def install_system_packages(env: dict[str, str]) -> None:
         try:
             run("apt-get", [*apt, *command], env)
         except Failure as failure:
-            if missing != ["udev"]:
+            if not set(missing) <= ONLY_TESTS:
                 raise Failure(advice) from failure
 
 
