@@ -2,7 +2,7 @@
 PYTHON = python3
 IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 
-HARDWARE = source.py spice.py fmea.py pinmap.py bom.py
+HARDWARE = $(notdir $(wildcard hardware/*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint requirements benchmark hardware fmea clean
@@ -30,12 +30,11 @@ requirements:  ## show which tests prove which requirement
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
 
-hardware:  ## generate pin map and bill of materials from hardware/circuit.yaml
-	@$(IN_ENVIRONMENT) python hardware/pinmap.py
-	@$(IN_ENVIRONMENT) python hardware/bom.py
+hardware: fmea  ## generate all that follows from hardware/circuit.yaml: drawings, lists, pin map
+	@$(IN_ENVIRONMENT) python hardware/generate.py
 
-fmea:  ## prove the circuit in simulation, every part opened and shorted
-	@$(IN_ENVIRONMENT) python hardware/fmea.py
+fmea:  ## prove the circuit in simulation, every part opened and shorted (VARIANT=12V: the other one)
+	@$(IN_ENVIRONMENT) python hardware/fmea.py $(if $(VARIANT),--variant $(VARIANT))
 
 clean:  ## remove all that these targets have made
 	rm -rf .venv ros_ws/build ros_ws/install ros_ws/log dist

@@ -41,7 +41,7 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / ".redbutton"
 LOCKS = ROOT / ".ci" / "locks"
 WORKSPACE = ROOT / "ros_ws"
-ONLY_TESTS = {"ngspice", "udev"}  # system packages without which the demo still runs
+ONLY_TESTS = {"graphviz", "ngspice", "udev"}  # system packages without which the demo still runs
 
 OLDEST, NEWEST = (3, 10), (3, 14)
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"
@@ -246,6 +246,7 @@ def missing_system_packages(env: dict[str, str]) -> list[str]:
         "g++": shutil.which("c++", path=path) and shutil.which("cc", path=path),
         "make": shutil.which("make", path=path),
         f"{python}-dev": (base_include() / "Python.h").exists(),
+        "graphviz": shutil.which("dot", path=path),
         "ngspice": shutil.which("ngspice", path=path),
         "udev": sys.platform != "linux" or shutil.which("udevadm", path=path),
     }

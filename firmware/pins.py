@@ -2,7 +2,7 @@
 
 GPIO15 is left free: the chip takes it for a moment whenever USB connects (RP2040 erratum E5).
 
-Generated from hardware/circuit.yaml by hardware/pinmap.py.
+Generated from hardware/circuit.yaml by `make hardware`.
 """
 
 # Inputs, pulled down.
@@ -17,7 +17,7 @@ SUPPLY = 8  # 24 V supply is there
 # Outputs, low at reset.
 K1 = 16  # pulse channel of relay K1
 K2 = 17  # static drive of relay K2
-WATCHDOG = 18  # feeds K2's hardware watchdog, a rising edge every 6 ms at least
+WATCHDOG = 18  # feeds K2's hardware watchdog, a rising edge every 4 ms at least
 LAMP_RED = 19  # red lamp
 LAMP_GREEN = 20  # green lamp
 BUZZER = 21  # buzzer

@@ -1,13 +1,14 @@
-"""Writes the bill of materials, `generated/bom.csv`, from the source: each article once.
-
-python hardware/bom.py
-"""
+"""The bill of materials, each article once: as CSV, and in the README."""
 
 import csv
 import io
-import sys
 
-from source import GENERATED, Circuit, Connector, Part, SourceError, load
+from source import ROOT, Circuit, Connector, Part, SourceError
+
+PATH = "hardware/generated/bom.csv"
+README = "hardware/README.md"
+BEGIN = "<!-- bill of materials: make hardware -->"
+END = "<!-- end of the bill of materials -->"
 
 COLUMNS = (
     "quantity",
@@ -49,17 +50,29 @@ def table(circuit: Circuit) -> str:
     return text.getvalue()
 
 
-def main() -> int:
-    """The command. Returns its exit status."""
-    try:
-        text = table(load())
-    except SourceError as error:
-        print(f"bom: {error}", file=sys.stderr)
-        return 2
-    GENERATED.mkdir(exist_ok=True)
-    (GENERATED / "bom.csv").write_text(text, encoding="utf-8")
-    return 0
+def markdown(circuit: Circuit) -> str:
+    """The same for the README."""
+    rows = list(csv.DictReader(io.StringIO(table(circuit))))
+    lines = [
+        "| | parts | what | manufacturer, number | alternatives and notes |",
+        "|" + "---|" * 5,
+    ]
+    for row in rows:
+        what = f"{row['kind']}, {row['value']}; {row['rating']}"
+        remarks = ". ".join(text for text in (row["alternatives"], row["note"]) if text)
+        number = f"{row['manufacturer']} {row['manufacturer number']}"
+        lines.append(f"| {row['quantity']} | {row['refs']} | {what} | {number} | {remarks} |")
+    return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def files(circuit: Circuit) -> dict[str, str]:
+    """What is generated: path from the top of the repository -> text."""
+    readme = (ROOT / README).read_text(encoding="utf-8")
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+        raise SourceError(f"{README}: the marks around the bill of materials are missing")
+    head, rest = readme.split(BEGIN)
+    _, tail = rest.split(END)
+    return {
+        PATH: table(circuit),
+        README: f"{head}{BEGIN}\n{markdown(circuit)}\n{END}{tail}",
+    }

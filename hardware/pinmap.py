@@ -1,14 +1,8 @@
-"""Writes `firmware/pins.py`, the pin map that the firmware imports, from the source.
+"""The pin map that the firmware imports."""
 
-python hardware/pinmap.py
-"""
+from source import USB_PIN, Circuit
 
-import sys
-from pathlib import Path
-
-from source import FOLDER, USB_PIN, Circuit, SourceError, load
-
-PINS = FOLDER.parent / "firmware" / "pins.py"
+PATH = "firmware/pins.py"
 
 
 def module(circuit: Circuit) -> str:
@@ -20,7 +14,7 @@ def module(circuit: Circuit) -> str:
         f"GPIO{USB_PIN} is left free: the chip takes it for a moment whenever USB connects"
         " (RP2040 erratum E5).",
         "",
-        "Generated from hardware/circuit.yaml by hardware/pinmap.py.",
+        "Generated from hardware/circuit.yaml by `make hardware`.",
         '"""',
     ]
     for title, direction in (("Inputs, pulled down.", "in"), ("Outputs, low at reset.", "out")):
@@ -33,15 +27,6 @@ def module(circuit: Circuit) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(path: Path = PINS) -> int:
-    """The command. Returns its exit status."""
-    try:
-        path.write_text(module(load()), encoding="utf-8")
-    except SourceError as error:
-        print(f"pinmap: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def files(circuit: Circuit) -> dict[str, str]:
+    """What is generated: path from the top of the repository -> text."""
+    return {PATH: module(circuit)}

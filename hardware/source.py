@@ -7,6 +7,7 @@ Whatever is wrong is one `SourceError` of one line that names file, part and fau
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
 SOURCE = FOLDER / "circuit.yaml"
 GENERATED = FOLDER / "generated"
 
@@ -30,7 +32,7 @@ TERMINALS: dict[str, tuple[str, ...] | None] = {
     "relay": ("A1", "A2", "NC1", "NC2", "NO1", "NO2", "NO3", "NO4"),
     "contactor": ("A1", "A2"),
     "button": ("A1", "A2", "B1", "B2"),
-    "one-shot": ("B", "Q", "RC", "C", "VCC", "GND"),
+    "one-shot": ("A", "B", "CLR", "Q", "RC", "C", "VCC", "GND"),
     "latch": ("D", "CLR", "CLK", "Q", "PRE", "VCC", "GND"),
     "lamp": ("COM", "RED", "GREEN", "BUZZER"),
     "regulator": ("VIN", "VOUT", "GND"),
@@ -44,11 +46,22 @@ MODEL: dict[str, tuple[str, ...]] = {  # the parameters without which a kind can
     "nmos": ("Vto", "Kp"),
     "pmos": ("Vto", "Kp"),
     "optocoupler": ("Is", "threshold"),
-    "relay": ("resistance", "inductance", "winding", "must_operate", "must_release"),
+    "relay": ("resistance", "inductance", "winding", "loss", "must_operate", "must_release"),
     "contactor": ("resistance", "must_operate"),
     "one-shot": ("k",),
     "lamp": ("resistance",),
 }
+# What is printed at the terminals of parts in the field, where it is not the name used here
+# (IEC 60947-1 annex L: contact 1-2 opens, 3-4 closes; the digit before it numbers the contacts).
+MARKS: dict[str, dict[str, str]] = {
+    "button": {"A1": "11", "A2": "12", "B1": "21", "B2": "22"},
+    "switch": {"1": "13", "2": "14"},
+}
+MIRROR_MARKS = ("21", "22")
+POLES = {  # beside those that have nets: main contacts, which the installation uses
+    "contactor": {str(n): f"pole {(n + 1) // 2} {'in' if n % 2 else 'out'}" for n in range(1, 7)}
+}
+PART_CLAMPS = 2  # wires under one terminal of a part in the field; a connector's pole takes one
 # Raspberry Pi Pico datasheet, section 2.1: not on the header.
 PICO_INTERNAL = {23: "power save", 24: "VBUS sense", 25: "LED", 29: "VSYS measurement"}
 USB_PIN = 15  # RP2040 datasheet, erratum RP2040-E5: taken for about 1 ms when USB connects
@@ -72,6 +85,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
 
+class Reliability(_Strict):
+    """How long until it fails: B10d in operations, or MTTFd in years (ISO 13849-1 annex C)."""
+
+    b10d: float = 0.0
+    mttfd: float = 0.0
+    source: str
+
+
 class Article(_Strict):
     """Something that can be ordered, and how it behaves in simulation."""
 
@@ -85,6 +106,7 @@ class Article(_Strict):
     model: dict[str, float] = {}  # SI units
     tolerance: dict[str, float] = {}  # relative, of the model's parameters or of "value"
     source: str = ""  # of the model
+    reliability: Reliability | None = None
 
     @field_validator("model", mode="before")
     @classmethod
@@ -168,9 +190,100 @@ class Limits(_Strict):
     """What the proof must find: times in s, margins relative to must-operate."""
 
     drop_out: float
-    hang: float
+    fault: float
     margin_nominal: float
     margin_minimum: float
+
+
+class Use(_Strict):
+    """How often it is used: days a year, hours a day, s between two operations of a kind."""
+
+    days: float
+    hours: float
+    button: float
+    relay: float
+    contactor: float
+
+
+class SafetyFunction(_Strict):
+    """A safety function in the sense of ISO 13849-1, and the demand that calls it."""
+
+    title: str
+    demand: str
+    input: str = ""  # kind of the part that begins it, if it has two channels too
+    category: Literal["1", "2", "3"]
+    without_diagnosis: Literal["", "1"] = ""  # category if nothing that detects faults counts
+    why: str
+    no_claim: str  # why the level of the hardware is not claimed
+
+
+class CommonCause(_Strict):
+    """A measure against common cause failures (ISO 13849-1 table F.1)."""
+
+    measure: str
+    score: int
+    fulfilled: Literal["yes", "no", "lab"]
+    why: str
+
+
+class Duration(_Strict):
+    """A time in s and where it is from."""
+
+    time: float
+    source: str
+
+
+class Stopping(_Strict):
+    """What adds to the drop-out of the relays until the contacts of the contactors are open."""
+
+    armature: Duration
+    contactor: Duration
+    heartbeat_timeout: Duration
+    tick: Duration
+
+
+class Safety(_Strict):
+    """What the worksheet of ISO 13849-1 needs beside the circuit and the fault table."""
+
+    mission_time: float  # years
+    use: Use
+    coverage: dict[str, float]  # means of detection -> diagnostic coverage it may claim
+    functions: list[SafetyFunction]
+    common_cause: list[CommonCause]
+    stopping: Stopping
+    approach: dict[str, float]  # m/s
+    speeds: list[float]  # m/s
+
+
+class Cable(_Strict):
+    """A cable, or single wires. A terminal is written REF.TERMINAL."""
+
+    type: str = "LiYY"
+    gauge: float = 0.5  # mm2
+    # Of single wires: black for power, blue for DC control (IEC 60204-1, 13.2.4). Without, it is
+    # one cable with cores in the colours of DIN 47100.
+    colour: Literal["", "BK", "BU"] = ""
+    wires: dict[str, str]
+
+
+class Device(_Strict):
+    """What an application adds: `what` it is and its terminals, or `like` which part."""
+
+    what: str = ""
+    terminals: dict[str, str] = {}  # terminal -> function
+    clamps: int = 1  # wires under one terminal
+    like: str = ""
+
+
+class Application(_Strict):
+    """How the controller is wired into a robot."""
+
+    title: str
+    notes: list[str]
+    standard: list[str] = []  # connectors with their own parts in the field, wired as always
+    unused: list[str] = []  # connectors that stay empty
+    devices: dict[str, Device] = {}
+    cables: dict[str, Cable] = {}  # a standard cable (W5 of X5) may be named to add wires to it
 
 
 class Circuit(_Strict):
@@ -186,6 +299,8 @@ class Circuit(_Strict):
     mirror_contacts: dict[str, Mirror]
     connectors: dict[str, Connector]
     pins: dict[str, GpioPin]
+    safety: Safety
+    applications: dict[str, Application]
 
     def article(self, ref: str) -> Article:
         """What to order for the part or connector `ref`."""
@@ -199,6 +314,56 @@ class Circuit(_Strict):
     def of_kind(self, *kinds: str) -> list[str]:
         """The refs of all parts of these kinds, in the order of the source."""
         return [ref for ref in self.parts if self.article(ref).kind in kinds]
+
+    def field(self, connector: str) -> dict[str, str]:
+        """The terminals of the parts in the field behind a connector -> net."""
+        nets: dict[str, str] = {}
+        for ref, part in self.parts.items():
+            if part.connector == connector:
+                marks = MARKS.get(self.article(ref).kind, {})
+                nets |= {f"{ref}.{marks.get(name, name)}": n for name, n in part.nodes.items()}
+        for ref, mirror in self.mirror_contacts.items():
+            if mirror.connector == connector:
+                nets |= {f"{ref}.{m}": n for m, n in zip(MIRROR_MARKS, mirror.nodes, strict=True)}
+        return nets
+
+    def terminals(self, ref: str, devices: dict[str, Device]) -> dict[str, str]:
+        """The terminals of a connector, a part in the field or a device -> function."""
+        if ref in self.connectors:
+            return {str(n): pin.function for n, pin in self.connectors[ref].pins.items()}
+        if ref in devices:
+            like = devices[ref].like
+            return self.terminals(like, {}) if like else devices[ref].terminals
+        found = {}
+        for name, connector in self.connectors.items():
+            functions = {pin.net: pin.function for pin in connector.pins.values()}
+            for end, net in self.field(name).items():
+                if end.startswith(f"{ref}."):
+                    # What is said in brackets is for the connector.
+                    found[end.removeprefix(f"{ref}.")] = functions[net].partition(" (")[0]
+        return found | POLES.get(self.article(ref).kind, {}) if found else {}
+
+    def cables(self, application: Application) -> dict[str, Cable]:
+        """All its wires: of X5 the cable W5, and the links L5 where terminals share a pole."""
+        cables = {}
+        for connector in application.standard:
+            cable: dict[str, str] = {}
+            links: dict[str, str] = {}
+            for number, pin in self.connectors[connector].pins.items():
+                ends = [end for end, net in self.field(connector).items() if net == pin.net]
+                cable |= {f"{connector}.{number}": end for end in ends[:1]}
+                links |= dict(pairwise(ends))
+            cables[connector.replace("X", "W")] = Cable(wires=cable)
+            if links:
+                single = Cable(type="H05V-K", gauge=0.75, colour="BU", wires=links)
+                cables[connector.replace("X", "L")] = single
+        for name, added in application.cables.items():
+            given = cables.get(name, Cable(wires={})).wires
+            for end in given.keys() & added.wires.keys():
+                raise SourceError(f"{end} is wired twice")
+            wires = dict(sorted((given | added.wires).items())) if given else added.wires
+            cables[name] = added.model_copy(update={"wires": wires})
+        return cables
 
 
 class _Loader(yaml.SafeLoader):
@@ -267,6 +432,12 @@ def _check(circuit: Circuit) -> None:
     _check_pins(circuit)
     _check_field(circuit)
     _check_nets(circuit)
+    for name, application in circuit.applications.items():
+        try:
+            _check_devices(circuit, name, application)
+            _check_wires(circuit, application)
+        except SourceError as error:
+            raise SourceError(f"{name}: {error}") from None
 
 
 def _check_articles(circuit: Circuit) -> None:
@@ -376,3 +547,50 @@ def _check_nets(circuit: Circuit) -> None:
     for net, count in ends.items():
         if count < 2:
             raise SourceError(f"{where[net]}: net {net} has one end")
+
+
+def _check_devices(circuit: Circuit, name: str, application: Application) -> None:
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise SourceError("its name becomes a file's name: only a to z, 0 to 9 and -")
+    for ref in [*application.standard, *application.unused]:
+        if ref not in circuit.connectors:
+            raise SourceError(f"unknown connector {ref}")
+    for ref, device in application.devices.items():
+        if ref in circuit.parts or ref in circuit.connectors:
+            raise SourceError(f"{ref} is the name of something else already")
+        if not re.fullmatch(r"[A-Z]+[0-9]+", ref):
+            raise SourceError(f"{ref} is no name for a device; letters and a number, such as F10")
+        if device.like:
+            if device.what or device.terminals:
+                raise SourceError(f"{ref} is like {device.like} and yet has its own description")
+            if device.like not in circuit.parts or not circuit.parts[device.like].connector:
+                raise SourceError(f"{ref} is like {device.like}, which is no part in the field")
+        elif not device.what or not device.terminals:
+            raise SourceError(f"{ref} needs what and terminals, or like")
+
+
+def _check_wires(circuit: Circuit, application: Application) -> None:
+    """Every wire ends at terminals that exist and have room; no terminal is left over."""
+    devices = application.devices
+    cables = circuit.cables(application).values()
+    wires = Counter(end for cable in cables for pair in cable.wires.items() for end in pair)
+    used = dict.fromkeys([*devices, *(end.partition(".")[0] for end in wires)])
+    for end, count in wires.items():
+        ref, _, terminal = end.partition(".")
+        if ref not in (*circuit.connectors, *circuit.parts, *devices):
+            raise SourceError(f"unknown connector or device {ref}")
+        if terminal not in circuit.terminals(ref, devices):
+            raise SourceError(f"{ref} has no terminal {terminal}")
+        room = PART_CLAMPS
+        if ref in circuit.connectors:
+            room = 1
+        elif ref in devices and not devices[ref].like:
+            room = devices[ref].clamps
+        if count > room:
+            raise SourceError(f"{end} has {count} wires, but room for {room}")
+    for ref in used:
+        if ref in application.unused:
+            raise SourceError(f"{ref} is wired, but said to be unused")
+        for terminal in circuit.terminals(ref, devices):
+            if f"{ref}.{terminal}" not in wires:
+                raise SourceError(f"{ref}.{terminal} is not wired")

@@ -20,6 +20,7 @@ from source import Article, Circuit, quantity
 SHORT = 0.02  # ohm
 EDGE = 2e-6  # s, rise of a pin
 TOGGLE = 1e-3  # s, period of a pin that toggles by fault; K1's toggles like its pulses
+WELDED = "welded"  # a fault of relays and contactors
 NEVER = 1.0  # s, later than any run
 SOLVERS = (  # a run that does not converge is tried again with the next
     "reltol=0.01 abstol=10n vntol=100u method=gear",
@@ -86,7 +87,6 @@ class Result:
     held_voltage: dict[str, float]  # relay -> least coil voltage in the 2 ms before the demand
     fuse: float  # greatest current from the supply, A
     load_fuse: float  # greatest current from the load's supply, A
-    cut: dict[str, float]  # relay -> when its drive ended
 
 
 def watchdog_timeout(circuit: Circuit, corner: Corner | None = None) -> float:
@@ -130,13 +130,11 @@ class Signals:
         timeout = watchdog_timeout(circuit, corner)
         end = scenario.end
         half = 0.5 / circuit.pulse.frequency
-        self.last_edge = 0.0
         k1 = list(scenario.k1_static)
         for start, until, after in scenario.k1:
             edges = round((until - start) / half)
             k1 += [(start + i * half, float(1 - i % 2)) for i in range(edges)]
             k1.append((until, after))
-            self.last_edge = until
         stuck = fault.stuck
         self.k1 = _stuck(k1, stuck.get("K1"), 2 * half, end)
         self.k2 = _stuck(scenario.k2, stuck.get("K2"), TOGGLE, end)
@@ -148,7 +146,6 @@ class Signals:
         if alive is not None:
             fed = [(0.0, NEVER)] if alive == "high" else []
         self.ok = self._latch(fed, stuck.get("wd_ok"), end)
-        self.tripped = max((t for t, level in self.ok if not level and t > 0), default=end)
 
     def _latch(self, fed: list[tuple[float, float]], stuck: str | None, end: float) -> Wave:
         if stuck == "transparent":
@@ -197,6 +194,7 @@ class _Deck:
             f"Vlogic v3v3 0 {self.high}",
             f"Vbutton released 0 {_pwl([(0.0, 1.0), (scenario.pressed, 0.0)], 1.0)}",
             ".model contact SW(Ron=0.05 Roff=100MEG Vt=0.5 Vh=0.1)",
+            ".model broken CSW(It=1 Ih=0 Ron=1G Roff=1G)",
         ]
         self._outputs()
         for ref, part in circuit.parts.items():
@@ -277,15 +275,17 @@ class _Deck:
             f"R{ref} {n['A1']} {ref}_l {model['resistance']:.6g}",
             f"L{ref} {ref}_l {ref}_s {model['inductance']:.6g} ic={current:.6g}",
             f"C{ref} {n['A1']} {ref}_s {model['winding']:.6g}",
+            f"R{ref}loss {n['A1']} {ref}_s {model['loss']:.6g}",
         ]
         self._contacts(ref, n["A2"], operate, release)
-        weld = self.fault.ref == ref and self.fault.what.startswith("welded")
-        closed = f"nc{ref}" if not weld else "broken"
         self.lines += [
-            f"W{ref}nc {n['NC1']} {n['NC2']} V{ref}b {closed}",
+            f"W{ref}nc {n['NC1']} {n['NC2']} V{ref}b {self._mirror(ref)}",
             f"W{ref}no {n['NO1']} {n['NO2']} V{ref}a no{ref}",
-            ".model broken CSW(It=1 Ih=0 Ron=1G Roff=1G)",
         ]
+
+    def _mirror(self, ref: str) -> str:
+        """The model of a mirror contact: it stays open while a power contact is welded."""
+        return "broken" if (self.fault.ref, self.fault.what) == (ref, WELDED) else f"nc{ref}"
 
     def _contacts(self, ref: str, end: str, operate: float, release: float) -> None:
         """Sense the coil's current both ways: contacts close when it rises, or when it falls."""
@@ -298,7 +298,8 @@ class _Deck:
         ]
         mirror = self.circuit.mirror_contacts.get(ref)
         if mirror:
-            self.lines.append(f"W{ref}nc {mirror.nodes[0]} {mirror.nodes[1]} V{ref}b nc{ref}")
+            nodes = f"{mirror.nodes[0]} {mirror.nodes[1]}"
+            self.lines.append(f"W{ref}nc {nodes} V{ref}b {self._mirror(ref)}")
 
     def text(self, solver: str) -> str:
         """The deck, with the load's supply connected and all measurements."""
@@ -380,7 +381,6 @@ def run(
         },
         fuse=-values["fuse"],
         load_fuse=-values["loadfuse"],
-        cut=_cuts(circuit, scenario, deck.signals),
     )
 
 
@@ -389,16 +389,6 @@ def _read(voltage: float, stuck: str | None, sample: int) -> bool:
     if stuck == "toggling":
         return bool(sample % 2)
     return voltage > CONDUCTS if stuck is None else stuck == "high"
-
-
-def _cuts(circuit: Circuit, scenario: Scenario, signals: Signals) -> dict[str, float]:
-    """When each relay's drive ends: button, last edge, K2's pin or watchdog."""
-    k2_low = min((t for t, level in scenario.k2 if not level and t > 0), default=NEVER)
-    first, second = circuit.of_kind("relay")
-    return {
-        first: min(scenario.pressed, signals.last_edge),
-        second: min(scenario.pressed, k2_low, signals.tripped),
-    }
 
 
 def _solved(deck: _Deck, name: str) -> dict[str, float]:

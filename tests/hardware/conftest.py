@@ -1,4 +1,4 @@
-"""The modules of `hardware/`, and ngspice where it is there."""
+"""The modules of `hardware/`, and ngspice and Graphviz where they are there."""
 
 import os
 import shutil
@@ -11,11 +11,21 @@ HARDWARE = Path(__file__).parents[2] / "hardware"
 sys.path.insert(0, str(HARDWARE))
 
 
-@pytest.fixture(scope="session")
-def ngspice() -> None:
-    """Simulations need it: skipped without, but not where everything must be there."""
-    if shutil.which("ngspice") is None:
-        reason = "ngspice is not installed (Debian: apt-get install ngspice)"
+def _needed(command: str, package: str) -> None:
+    if shutil.which(command) is None:
+        reason = f"{command} is not installed (Debian: apt-get install {package})"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def ngspice() -> None:
+    """Simulations need it: skipped without, but not where everything must be there."""
+    _needed("ngspice", "ngspice")
+
+
+@pytest.fixture(scope="session")
+def graphviz() -> None:
+    """Drawings need it, in the same way."""
+    _needed("dot", "graphviz")

@@ -74,9 +74,9 @@ def test_the_source_and_its_variants_are_valid(variant: str) -> None:
             "kind: nmos", "kind: tube", "Q1: unknown kind tube (of nmos)", id="unknown kind"
         ),
         pytest.param(
-            "value: 80.6k",
+            "value: 53.6k",
             "value: 80k6",
-            "R13: '80k6' is not a value such as 4.7k or 100n (of r-80k6)",
+            "R13: '80k6' is not a value such as 4.7k or 100n (of r-53k6)",
             id="value that cannot be read",
         ),
         pytest.param(
