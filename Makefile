@@ -5,10 +5,10 @@ IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 HARDWARE = $(notdir $(wildcard hardware/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark hardware fmea clean
+.PHONY: help demo test lint requirements benchmark sizes chip-benchmark hardware fmea firmware clean
 
 help:  ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 15
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 demo:  ## show a robot being stopped, without hardware
 	@$(IN_ENVIRONMENT) redbutton demo
@@ -30,8 +30,17 @@ requirements:  ## show which tests prove which requirement
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
 
+sizes:  ## print how big the firmware is, and how much heap it takes
+	@$(IN_ENVIRONMENT) python tests/benchmarks/firmware_sizes.py
+
+chip-benchmark:  ## print what a tick costs on an emulated chip; RP2_UF2 names its image
+	@$(IN_ENVIRONMENT) python tests/chip/benchmark.py
+
 hardware: fmea  ## generate all that follows from hardware/circuit.yaml: drawings, lists, pin map
 	@$(IN_ENVIRONMENT) python hardware/generate.py
+
+firmware:  ## put firmware and manifest into dist/firmware, signed with SIGNING_KEY=FILE
+	@$(IN_ENVIRONMENT) python -m redbutton.manifest dist/firmware $(if $(SIGNING_KEY),--signing-key "$(SIGNING_KEY)")
 
 fmea:  ## prove the circuit in simulation, every part opened and shorted (VARIANT=12V: the other one)
 	@$(IN_ENVIRONMENT) python hardware/fmea.py $(if $(VARIANT),--variant $(VARIANT))

@@ -1,16 +1,31 @@
 """The hardware: pins, pulse channel, chip watchdog, serial port, flash. Decides nothing."""
 
+import errno
 import os
 import select
 import sys
 
 import decide
+import indicate
 import machine
 import pins
 from machine import Pin
 from pulse import PulseChannel
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Interrupt(Protocol):
+        """What Pin.irq returns, which the stubs do not know for this chip."""
+
+        def trigger(self) -> int:
+            """The edges that call the handler now."""
+
+
 WATCHDOG_MS = 400
+FLASH_MS = 8000  # one write of a file: some sectors to erase, each at most 400 ms (W25Q16JV)
 LOCKOUT_FILE = "lockout"
 
 
@@ -20,6 +35,13 @@ class Board:
     def __init__(self) -> None:
         self._k1 = PulseChannel(pins.K1)
         self._k2 = Pin(pins.K2, Pin.OUT, value=0)
+        self._feed = Pin(pins.WATCHDOG, Pin.OUT, value=0)
+        self._lamps = (
+            (indicate.RED, Pin(pins.LAMP_RED, Pin.OUT, value=0)),
+            (indicate.GREEN, Pin(pins.LAMP_GREEN, Pin.OUT, value=0)),
+            (indicate.BUZZER, Pin(pins.BUZZER, Pin.OUT, value=0)),
+        )
+        self._lit = 0
         self._sensed = (
             (decide.CONTACT_A, _input(pins.CONTACT_A)),
             (decide.CONTACT_B, _input(pins.CONTACT_B)),
@@ -33,24 +55,25 @@ class Board:
         self._openings_b = 0
         self._seen_a = 0
         self._seen_b = 0
-        for gpio, handler in (
-            (pins.CONTACT_A, self._contact_a_opened),
-            (pins.CONTACT_B, self._contact_b_opened),
-        ):
-            _input(gpio).irq(handler, Pin.IRQ_FALLING, hard=True)
+        self._irq_a = _on_opening(pins.CONTACT_A, self._contact_a_opened)
+        self._irq_b = _on_opening(pins.CONTACT_B, self._contact_b_opened)
         self.port = Port()
         self._watchdog: machine.WDT | None = None
+        # Whether the chip's watchdog, from its next feeding on, waits FLASH_MS for the one after:
+        # for a tick that writes flash, with the outputs off.
+        self.patient = False
+        self._was_patient = False
 
     # The interrupt handlers must not allocate: one that raises is silently removed.
 
     def _contact_a_opened(self, _: Pin) -> None:
         self._openings_a = (self._openings_a + 1) & 0xFFFF
-        self._k1.drive(0)
+        self._k1.off()
         self._k2.value(0)
 
     def _contact_b_opened(self, _: Pin) -> None:
         self._openings_b = (self._openings_b + 1) & 0xFFFF
-        self._k1.drive(0)
+        self._k1.off()
         self._k2.value(0)
 
     def inputs(self) -> int:
@@ -71,24 +94,52 @@ class Board:
         if openings_b != self._seen_b:
             self._seen_b = openings_b
             bits &= ~decide.CONTACT_B
+        # A handler that raised was removed, and its trigger with it.
+        if self._irq_a.trigger() and self._irq_b.trigger():
+            bits |= decide.INTERRUPTS
         return bits
 
     def drive(self, outputs: int) -> None:
         """Write both relay outputs. K1 must be driven again every tick, or it drops."""
-        self._k1.drive(outputs & decide.K1)
+        if outputs & decide.K1:
+            self._k1.pulse()
+        elif outputs & decide.K1_LEVEL:
+            self._k1.level()
+        elif outputs & decide.K1_STARVED:
+            self._k1.starve()
+        else:
+            self._k1.off()
         self._k2.value(1 if outputs & decide.K2 else 0)
         if self._openings_a != self._seen_a or self._openings_b != self._seen_b:
-            self._k1.drive(0)  # opened since `inputs`: the next tick will see it
+            self._k1.off()  # opened since `inputs`: the next tick will see it
             self._k2.value(0)
+
+    def show(self, lamps: int) -> None:
+        """Stack light and buzzer, bits of `indicate`."""
+        if lamps != self._lit:
+            self._lit = lamps
+            for bit, pin in self._lamps:
+                pin.value(1 if lamps & bit else 0)
 
     def start_watchdog(self) -> None:
         """From now on `feed_watchdog` must come at least every WATCHDOG_MS."""
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
-    def feed_watchdog(self) -> None:
-        """After a control tick that ran every step, and nowhere else (SR-15)."""
-        if self._watchdog is not None:
+    def feed_watchdogs(self, outputs: int) -> None:
+        """The chip's and K2's, after a control tick that ran every step, and nowhere else (SR-15).
+
+        K2's wants a rising edge, and is starved where the test before energising asks for it.
+        """
+        if not outputs & decide.WATCHDOG_STARVED:
+            self._feed.value(1)
+            self._feed.value(0)
+        if self._watchdog is None:
+            return
+        if self.patient == self._was_patient:
             self._watchdog.feed()
+        else:
+            self._was_patient = self.patient
+            self._watchdog = machine.WDT(timeout=FLASH_MS if self.patient else WATCHDOG_MS)
 
     def boot_cause(self) -> int:
         """Why the chip started, as a cause of `decide`.
@@ -112,13 +163,17 @@ class Board:
         try:
             with open(LOCKOUT_FILE) as file:
                 return int(file.read()) & decide.FAULTS or decide.INTERNAL
-        except OSError:
-            return 0 if LOCKOUT_FILE not in os.listdir() else decide.INTERNAL
+        except OSError as error:
+            return 0 if error.errno == errno.ENOENT else decide.INTERNAL
         except ValueError:
             return decide.INTERNAL
 
     def record_lockout(self, causes: int) -> None:
-        """Remember a lockout over power cycles. A flash that fails changes nothing else."""
+        """Remember a lockout over power cycles. A flash that fails changes nothing else.
+
+        On littlefs a loss of power leaves the old record, an empty one or the new one: each of
+        them is a lockout.
+        """
         try:
             with open(LOCKOUT_FILE, "w") as file:
                 file.write(str(causes))
@@ -126,9 +181,11 @@ class Board:
             pass
 
     def clear_lockout(self) -> None:
-        """Forget the recorded lockout."""
-        if LOCKOUT_FILE in os.listdir():
+        """Forget the recorded lockout. If flash fails, it comes back with the next power-up."""
+        try:
             os.remove(LOCKOUT_FILE)
+        except OSError:
+            pass
 
 
 class Port:
@@ -167,6 +224,11 @@ class Port:
         self._queued += len(line)
         return True
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued."""
+        return not self._queued
+
     def flush(self) -> None:
         """Send some of what is queued, as far as the host takes it. Called once a tick."""
         for _ in range(self.WRITE_MAX):
@@ -185,3 +247,8 @@ class Port:
 
 def _input(gpio: int) -> Pin:
     return Pin(gpio, Pin.IN, Pin.PULL_DOWN)
+
+
+def _on_opening(gpio: int, handler: "Callable[[Pin], None]") -> "Interrupt":
+    """Call `handler` in a hard interrupt whenever the contact opens."""
+    return _input(gpio).irq(handler, Pin.IRQ_FALLING, hard=True)  # type: ignore

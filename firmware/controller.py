@@ -1,9 +1,13 @@
 """The control loop: one tick a millisecond, every tick the same steps in the same order."""
 
+import gc
 import struct
 import time
 
+import attest
 import decide
+import indicate
+import journal
 import settings
 import wire
 from board import Board
@@ -11,7 +15,10 @@ from link import STATUS_PERIOD_MS, UPTIME, Link
 
 FIRMWARE_VERSION = (0, 1, 0)
 TICK_US = 1000
-HELLO_PERIOD_MS = 50
+HELLO_PERIOD_MS = 50  # of an attestation too
+COLLECT_PERIOD_MS = 100
+JOURNAL_ROOM_MS = 4  # what a JOURNAL frame takes to be sent: the next status is not due before
+QUIET_MS = 60  # so long nothing happens before flash is written: more than a reset takes to act
 
 
 class Controller:
@@ -27,34 +34,68 @@ class Controller:
             self._settings.stop_delay,
             boot_cause,
             board.lockout(),
-            bool(board.inputs() & decide.KEY_MAINTENANCE),
         )
         if self.decide.state != decide.LOCKOUT:
             board.clear_lockout()
         self.link = Link(board.port, board.random, self._settings.key)
+        self.link.statement = struct.pack(
+            wire.STATEMENT_LAYOUT,
+            attest.measured,
+            self.decide.heartbeat_timeout,
+            self.decide.stop_delay,
+            self._settings.name,
+        )
         self._key = decide.LINK_KEY if self._settings.key is not None else 0
         self._ticks = time.ticks_ms()
         self._uptime = 0
         self._status_in = 0
         self._hello_in = 0
+        self._attest_in = 0
+        self._collect_in = COLLECT_PERIOD_MS
         self._transitions = 0
         self._recorded = board.lockout()
+        self._quiet = 0
+        signer = wire.journal_signer(self._settings.key) if self._settings.key else None
+        self.journal = journal.Journal(signer, self.link.boot)
+        self._record(0, wire.POWERED_UP, board.inputs() | self._key)
 
     def tick(self) -> None:
         """One control tick."""
-        ticks = time.ticks_ms()
-        elapsed = time.ticks_diff(ticks, self._ticks)
-        self._ticks = ticks
-        self._uptime = (self._uptime + elapsed) & UPTIME
-        self._status_in -= elapsed
-        self._hello_in -= elapsed
+        elapsed = self._elapse()
         before = self.decide.state
         requests = self.link.receive(self._uptime)
         inputs = self._board.inputs() | self._key | requests
         outputs = self.decide.step(elapsed, inputs, self.link.heartbeat)
         self._board.drive(outputs)
         self._report(before, inputs, outputs)
-        self._board.feed_watchdog()
+        self._board.show(indicate.lamps(self.decide.state, self._uptime))
+        self._collect()
+        self._remember(inputs & ~requests)
+        self._board.feed_watchdogs(outputs)
+
+    def _elapse(self) -> int:
+        """Let all clocks go on; ms since the last time."""
+        ticks = time.ticks_ms()
+        elapsed = time.ticks_diff(ticks, self._ticks)
+        self._ticks = ticks
+        self._uptime = (self._uptime + elapsed) & UPTIME
+        self._status_in -= elapsed
+        self._hello_in -= elapsed
+        self._attest_in -= elapsed
+        self._collect_in -= elapsed
+        if self._quiet < QUIET_MS:
+            self._quiet += elapsed
+        return elapsed
+
+    def _collect(self) -> None:
+        """Collect garbage in a tick that had no frame to decode, long before the heap is full.
+
+        2.1 ms on the emulated chip: the next tick is late by less than TICK_LATE_MAX, and the
+        button's interrupts do not wait for it.
+        """
+        if self._collect_in <= 0 and not self.link.busy:
+            self._collect_in = COLLECT_PERIOD_MS
+            gc.collect()
 
     def _report(self, before: int, inputs: int, outputs: int) -> None:
         """Tell the host what happened, after it has happened (SR-21)."""
@@ -62,17 +103,79 @@ class Controller:
         if changed:
             self._transitions = (self._transitions + 1) & 0xFFFF
             self._send_event(before, inputs)
+            self._record(self._transitions, before, inputs)
+            self._quiet = 0
         if changed or self._status_in <= 0:
             self._status_in = STATUS_PERIOD_MS
-            self.link.send_status(self._uptime, self.decide, inputs, outputs, self._transitions)
+            fails = wire.JOURNAL_FAILS if self.journal.failing else 0
+            self.link.send_status(
+                self._uptime, self.decide, inputs | fails, outputs, self._transitions
+            )
         elif self.link.hello_asked and self._hello_in <= 0 and self._send_hello():
             self.link.hello_asked = False
             self._hello_in = HELLO_PERIOD_MS  # asked for in a flood, it must not crowd out states
+        elif self.link.attestation and self._attest_in <= 0:
+            if self.link.send(wire.ATTEST, self.link.attestation):
+                self.link.attestation = b""
+                self._attest_in = HELLO_PERIOD_MS
+        elif self.link.journal_asked >= 0 and self._status_in >= JOURNAL_ROOM_MS:
+            self._send_journal()
         self._board.port.flush()
+
+    def _record(self, number: int, before: int, inputs: int) -> None:
+        self.journal.record(
+            number,
+            self._uptime,
+            before,
+            self.decide.state,
+            self.decide.tripped,
+            self.decide.first,
+            inputs,
+            self.decide.causes,
+        )
+
+    def _remember(self, inputs: int) -> None:
+        """Put a lockout, else one entry of the journal into flash, if there is something to put.
+
+        Writing flash stops the whole chip for 50 to some 100 ms. So an entry is written only while
+        the outputs are off, the contacts prove it, nothing moves, and the host has been told. What
+        passed meanwhile is charged to what was seen before, all of it at rest: a contact that
+        moved then is not taken for one that was wrong all the time. And it is a late tick, so
+        that a press of the reset button that begins meanwhile is void.
+        """
+        at_rest = self._at_rest(inputs)
+        if at_rest or not self.link.tagged:  # elsewhere one HMAC a tick
+            self.journal.seal()
         faults = self.decide.causes & decide.FAULTS
-        if self.decide.state == decide.LOCKOUT and faults != self._recorded:
+        locked_out = self.decide.state == decide.LOCKOUT and faults != self._recorded
+        if not locked_out and not (at_rest and self.journal.pending):
+            self._board.patient = False
+        elif not self._board.patient:
+            self._board.patient = True  # the next tick writes
+        elif locked_out:
             self._board.record_lockout(faults)
             self._recorded = faults
+        else:
+            self.journal.write(self._uptime)
+            elapsed = max(self._elapse(), decide.TICK_LATE_MAX + 1)
+            self.decide.step(elapsed, inputs, decide.NO_HEARTBEAT)
+
+    def _at_rest(self, inputs: int) -> bool:
+        if inputs & decide.RESET_PRESSED and not self.decide.present & decide.RESET_STUCK:
+            self._quiet = 0  # a press that may act is not disturbed
+        if self._quiet < QUIET_MS:
+            return False
+        if self.decide.state != decide.STOPPED:
+            return self.decide.state == decide.LOCKOUT
+        agree = (inputs & decide.CONTACT_A != 0) == (inputs & decide.CONTACT_B != 0)
+        closed = inputs & decide.MIRROR_1 and inputs & decide.MIRROR_2
+        return agree and (bool(closed) or not inputs & decide.SUPPLY)
+
+    def _send_journal(self) -> None:
+        """An entry that was asked for, if nothing else waits to be sent."""
+        if self._board.port.idle:
+            self.link.send(wire.JOURNAL, self.journal.answer(self.link.journal_asked))
+            self.link.journal_asked = -1
 
     def _send_event(self, before: int, inputs: int) -> bool:
         return self.link.send(

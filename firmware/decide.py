@@ -1,13 +1,15 @@
 """The safety decision. Every rule that decides whether the load is energised stands in this file.
 
 Pure: no pins, no clock, no link. Integers come in, integers go out, and `step` allocates nothing,
-so it runs with the heap locked. The machine is two tables, CAUSES and TABLE: tests, the state
-diagram and exhaustive exploration read the same tables that the controller runs.
+so it runs with the heap locked. The machine is three tables, CAUSES, TABLE and TEST: tests, the
+state diagram and exhaustive exploration read the same tables that the controller runs.
 
 Rule 1: the load is energised only if TABLE says so for the present state.
 Rule 2: at most one trigger moves the machine in a tick, and the triggers are tried in the order in
         which they are numbered, so that a stop wins over everything that arrives with it.
 Rule 3: only the trigger RESET leaves STOPPED, and nothing leaves LOCKOUT.
+Rule 4: RUN is entered only from TESTING, when every step of TEST has passed: there one relay at
+        most is driven, so that the load stays dead.
 
 Vocabulary: ISO 13850 (stop, reset), IEC 60204-1 (stop categories 0 and 1), ISO 13849-1 (EDM).
 """
@@ -34,6 +36,8 @@ STOP_CATEGORY_0 = const(0x0100)
 STOP_CATEGORY_1 = const(0x0200)
 STANDSTILL = const(0x0400)
 VERSION_DIFFERS = const(0x0800)
+# What the board says of itself: both button contacts still raise their interrupt.
+INTERRUPTS = const(0x1000)
 
 INPUT_NAMES = (
     "contact_a",
@@ -48,19 +52,30 @@ INPUT_NAMES = (
     "stop_category_1",
     "standstill",
     "version_differs",
+    "interrupts",
 )
 
-# Outputs.
-K1 = const(0x01)
-K2 = const(0x02)
+# Outputs. The last three are for TEST only.
+K1 = const(0x01)  # pulses
+K2 = const(0x02)  # a level
+K1_LEVEL = const(0x04)  # K1's pin is high and does not pulse
+K1_STARVED = const(0x08)  # K1's pulse channel is switched on and not fed
+WATCHDOG_STARVED = const(0x10)  # K2's watchdog is not fed
 
 # States. Any two codes differ in four bits: a flipped bit never turns one into another.
 STOPPED = const(0x0F)
 LOCKOUT = const(0x33)
+TESTING = const(0x3C)
 STOPPING = const(0x55)
 RUN = const(0x69)
 
-STATE_NAMES = {STOPPED: "STOPPED", LOCKOUT: "LOCKOUT", STOPPING: "STOPPING", RUN: "RUN"}
+STATE_NAMES = {
+    STOPPED: "STOPPED",
+    LOCKOUT: "LOCKOUT",
+    TESTING: "TESTING",
+    STOPPING: "STOPPING",
+    RUN: "RUN",
+}
 
 # Triggers, in order of precedence.
 FAULT = const(0)
@@ -68,17 +83,38 @@ STOP = const(1)
 CUT = const(2)
 DELAYED_STOP = const(3)
 RESET = const(4)
-QUIET = const(5)
+PASSED = const(5)
+QUIET = const(6)
 
-TRIGGER_NAMES = ("FAULT", "STOP", "CUT", "DELAYED_STOP", "RESET", "QUIET")
+TRIGGER_NAMES = ("FAULT", "STOP", "CUT", "DELAYED_STOP", "RESET", "PASSED", "QUIET")
 
-# state: (outputs, next state for FAULT, STOP, CUT, DELAYED_STOP, RESET, QUIET)
+# state: (outputs, next state for FAULT, STOP, CUT, DELAYED_STOP, RESET, PASSED, QUIET)
 TABLE = {
-    STOPPED: (0, LOCKOUT, STOPPED, STOPPED, STOPPED, RUN, STOPPED),
-    RUN: (K1 | K2, LOCKOUT, STOPPED, STOPPED, STOPPING, RUN, RUN),
-    STOPPING: (K1 | K2, LOCKOUT, STOPPED, STOPPED, STOPPING, STOPPING, STOPPING),
-    LOCKOUT: (0, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT),
+    STOPPED: (0, LOCKOUT, STOPPED, STOPPED, STOPPED, TESTING, STOPPED, STOPPED),
+    TESTING: (0, LOCKOUT, STOPPED, STOPPED, STOPPED, TESTING, RUN, TESTING),
+    RUN: (K1 | K2, LOCKOUT, STOPPED, STOPPED, STOPPING, RUN, RUN, RUN),
+    STOPPING: (K1 | K2, LOCKOUT, STOPPED, STOPPED, STOPPING, STOPPING, STOPPING, STOPPING),
+    LOCKOUT: (0, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT, LOCKOUT),
 }
+
+# What TESTING does, step by step (SR-13): the controller's own means of stopping, one relay at a
+# time. (outputs, mirror contacts that may open, that are open at its end, least ms, most ms)
+TEST = (
+    (K1_STARVED, 0, 0, 30, 30),  # without pulses K1 does not pull in,
+    (K1_LEVEL, 0, 0, 30, 30),  # nor on a pin that is stuck
+    (K2, 0, 0, 2, 2),  # sets the watchdog's latch, too short for the relay
+    (0, 0, 0, 30, 30),  # K2 does not pull in on the latch alone,
+    (WATCHDOG_STARVED, 0, 0, 10, 10),
+    (K2 | WATCHDOG_STARVED, 0, 0, 30, 30),  # nor on the pin alone,
+    (K2, 0, 0, 30, 30),  # nor when the watchdog is fed again under a pin that is high
+    (0, 0, 0, 2, 2),
+    # K2 alone, and K1 alone, move their own mirror contacts. So long, because a contactor behind
+    # an output that is bypassed needs the time to show itself in the other's mirror contact.
+    (K2, MIRROR_2, MIRROR_2, 120, 120),
+    (0, MIRROR_2, 0, 10, 50),
+    (K1, MIRROR_1, MIRROR_1, 120, 120),
+    (0, MIRROR_1, 0, 10, 50),
+)
 
 # What a cause is: an EVENT happened and is over; a CONDITION lasts, and no reset acts while it
 # does; a LATCHED_FAULT locks out.
@@ -139,7 +175,7 @@ MIRROR_OPEN_MAX = const(100)  # SR-12, after energising
 RESET_SETTLE = const(50)  # the reset contact counts as moved when it has been still this long
 RESET_PRESS_MIN = const(150)  # SR-07
 RESET_PRESS_MAX = const(3000)
-TICK_LATE_MAX = const(10)  # the pulses that hold K1 outlive the loop no longer than this
+TICK_LATE_MAX = const(3)  # K2's watchdog ends after 4.5 ms at least (hardware/)
 TIMER_MAX = const(60000)  # timers stop counting here
 
 
@@ -181,6 +217,8 @@ class Decide:
         self.heartbeat_age = TIMER_MAX
         self.resets_refused = 0
         self._stopping = 0
+        self._test_step = 0
+        self._test_time = 0
         self._discrepancy = 0
         self._mirror_1 = 0
         self._mirror_2 = 0
@@ -209,8 +247,11 @@ class Decide:
             elapsed = TIMER_MAX
 
         self.present = self._lasting(elapsed, inputs, heartbeat)
-        found = self.present | self._events(inputs, late and energised != 0)
+        awake = energised != 0 or self.state == TESTING
+        found = self.present | self._events(inputs, late and awake)
         found |= self._faults(elapsed, inputs, energised)
+        if self.state == TESTING and inputs & SUPPLY and not late:
+            found |= self._test(elapsed, inputs)  # else the mirror contacts prove nothing
         reset = self._reset(elapsed, inputs, found)
         if reset and not inputs & MIRROR_1:  # SR-12: open before energising
             found |= MIRROR_K1
@@ -226,6 +267,8 @@ class Decide:
             self._note(found)
         if row[trigger + 1] != self.state:
             self._enter(row[trigger + 1], found)
+        if self.state == TESTING:
+            return TEST[self._test_step][0]
         return TABLE[self.state][0]
 
     def _trigger(self, elapsed: int, inputs: int, found: int, reset: bool) -> int:
@@ -241,7 +284,9 @@ class Decide:
             return CUT
         if delayed:
             return DELAYED_STOP
-        return RESET if reset else QUIET
+        if reset:
+            return RESET
+        return PASSED if self._test_step == len(TEST) else QUIET
 
     def _enter(self, state: int, found: int) -> None:
         """Go to another state; the timers of what changes with it begin at zero."""
@@ -250,6 +295,8 @@ class Decide:
             self._mirror_2 = 0
         self.state = state
         self._stopping = 0
+        self._test_step = 0
+        self._test_time = 0
         if found:
             self.tripped = lowest(found & FAULTS or found)
 
@@ -292,21 +339,24 @@ class Decide:
         return events
 
     def _faults(self, elapsed: int, inputs: int, energised: int) -> int:
-        """Contacts that disagree (SR-11) and mirror contacts that do not follow (SR-12).
+        """Contacts that disagree (SR-11), mirror contacts that do not follow (SR-12), a board
+        that has lost its interrupts.
 
         The contacts are wetted from the supply: without it they all read open and prove nothing,
         the load is dead, and BROWN_OUT has stopped the machine.
         """
+        faults = 0 if inputs & INTERRUPTS else INTERNAL
         if not inputs & SUPPLY:
             self._discrepancy = 0
             self._mirror_1 = 0
             self._mirror_2 = 0
-            return 0
-        faults = 0
+            return faults
         disagree = (inputs & CONTACT_A != 0) != (inputs & CONTACT_B != 0)
         self._discrepancy = count(self._discrepancy, elapsed) if disagree else 0
         if self._discrepancy > DISCREPANCY_MAX:
             faults |= DISCREPANCY
+        if self.state == TESTING:
+            return faults  # `_test` judges the mirror contacts, and more strictly
         # A mirror contact is closed exactly when its relay is not energised.
         limit = MIRROR_OPEN_MAX if energised else MIRROR_CLOSE_MAX
         wrong_1 = (inputs & MIRROR_1 != 0) == (energised & K1 != 0)
@@ -318,6 +368,20 @@ class Decide:
         if self._mirror_2 >= limit:
             faults |= MIRROR_K2
         return faults
+
+    def _test(self, elapsed: int, inputs: int) -> int:
+        """Go on with the step of TEST, or to the next; SELF_TEST if a mirror contact is wrong."""
+        _, may_open, at_end, least, most = TEST[self._test_step]
+        opened = ~inputs & (MIRROR_1 | MIRROR_2)
+        self._test_time = count(self._test_time, elapsed)
+        if opened & ~may_open:
+            return SELF_TEST
+        if self._test_time >= least and opened == at_end:
+            self._test_step += 1
+            self._test_time = 0
+        elif self._test_time >= most:
+            return SELF_TEST
+        return 0
 
     def _reset(self, elapsed: int, inputs: int, found: int) -> bool:
         """Whether the reset button's release acts in this tick (SR-07, SR-08).

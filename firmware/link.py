@@ -34,9 +34,14 @@ class Link:
         self._reader = wire.LineReader()
         self._signer = wire.Signer(key) if key is not None else None
         self.key_id = wire.key_id(key) if key is not None else b"\0\0\0\0"
+        self.statement = b""  # what an attestation says, see wire.STATEMENT_LAYOUT
+        self.attestation = b""  # the payload that answers, until it is sent
         self.boot = struct.unpack(">H", random(2))[0]
         self.heartbeat = decide.NO_HEARTBEAT
+        self.busy = False  # the last `receive` took a line
+        self.tagged = False  # and computed a tag
         self.hello_asked = True  # the first frame of all is a hello
+        self.journal_asked = -1  # sequence of an entry, or -1
         self.echo = 0
         self.stop_requests = 0
         self.heartbeats_taken = 0
@@ -54,6 +59,8 @@ class Link:
         `now`: uptime in ms, modulo UPTIME + 1.
         """
         self.heartbeat = decide.NO_HEARTBEAT
+        self.busy = False
+        self.tagged = False
         for _ in range(BYTES_PER_TICK):
             byte = self._port.read()
             if byte < 0:
@@ -62,6 +69,7 @@ class Link:
             if line is None:
                 continue
             if len(line) >= LINE_MIN:
+                self.busy = True
                 return self._take(line, now)
             self.frames_malformed = (self.frames_malformed + 1) & COUNTER
         return 0
@@ -85,6 +93,12 @@ class Link:
             request = decide.STANDSTILL
         elif kind == wire.ASK_HELLO and not payload:
             self.hello_asked = True
+        elif kind == wire.ASK_ATTEST and len(payload) == wire.NONCE_SIZE:
+            if self._signer is not None:  # without a key there is nothing to attest with
+                self.tagged = True
+                self.attestation = self._signer.attestation(payload + self.statement)
+        elif kind == wire.ASK_JOURNAL and len(payload) == struct.calcsize(wire.ASK_JOURNAL_LAYOUT):
+            self.journal_asked = struct.unpack(wire.ASK_JOURNAL_LAYOUT, payload)[0]
         else:
             self.frames_malformed = (self.frames_malformed + 1) & COUNTER
             return 0
@@ -98,6 +112,7 @@ class Link:
         for i in range(CHALLENGES):
             if self._nonces[i] == nonce:
                 live = i
+        self.tagged = self._signer is not None and live >= 0
         if self._signer is None:
             self._refuse(wire.REFUSAL_NO_KEY)
         elif live < 0:

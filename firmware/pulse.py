@@ -12,19 +12,26 @@ if TYPE_CHECKING:  # the assembler's names, which asm_pio defines while it runs 
 
 PULSE_HZ = 8000
 CYCLES_PER_PULSE = 16
+FIFO_WORDS = 4
 PULSES_PER_WORD = 8  # 1 ms: one word a control tick
 WORDS_AHEAD = 2  # queued, so that a late tick leaves no gap
 
+# Instructions that are executed by hand while the state machine is off (RP2040 datasheet 3.4).
+PULL = 0x8080  # pull(noblock).side(0): takes one word out of the queue
+PIN_LOW = 0xA042  # nop().side(0)
+PIN_HIGH = 0xB042  # nop().side(1)
 
-@rp2.asm_pio(sideset_init=rp2.PIO.OUT_LOW)
+
+@rp2.asm_pio(sideset_init=rp2.PIO.OUT_LOW, out_shiftdir=rp2.PIO.SHIFT_RIGHT)
 def burst() -> None:
     """One word, one burst; starved, it waits at the top with the pin low.
 
-    Only four bits of the word count: whatever is written, a word lasts 16 pulses (2 ms) at most.
+    Only the three lowest bits of the word count: whatever is written, a word lasts 8 pulses (1 ms)
+    at most.
     """
     wrap_target()
     pull(block).side(0)
-    out(x, 4).side(0)
+    out(x, 3).side(0)
     label("pulse")
     nop().side(1)[7]
     jmp(x_dec, "pulse").side(0)[7]
@@ -40,15 +47,34 @@ class PulseChannel:
         )
         self._on = False
 
-    def drive(self, on: int) -> None:
-        """Keep the pulses going for another tick, or end them now. Called once a tick."""
-        if not on:
-            self._on = False
-            self._machine.active(0)
-            return
+    def off(self) -> None:
+        """End the pulses now, with the pin low. Safe in an interrupt."""
+        self._on = False
+        self._machine.active(0)
+        self._machine.exec(PIN_LOW)
+
+    def level(self) -> None:
+        """The pin high, without a pulse from tick to tick (SR-13)."""
+        self._on = False
+        self._machine.active(0)
+        self._machine.exec(PIN_HIGH)
+
+    def starve(self) -> None:
+        """Switched on and not fed (SR-13)."""
         if not self._on:
-            self._on = True
-            self._machine.restart()
-            self._machine.active(1)
+            self._start()
+
+    def pulse(self) -> None:
+        """Keep the pulses going for another tick. Called once a tick."""
+        if not self._on:
+            self._start()
         while self._machine.tx_fifo() < WORDS_AHEAD:
             self._machine.put(PULSES_PER_WORD - 1)
+
+    def _start(self) -> None:
+        self.off()
+        for _ in range(FIFO_WORDS):  # what was left there when it went off
+            self._machine.exec(PULL)
+        self._on = True
+        self._machine.restart()
+        self._machine.active(1)

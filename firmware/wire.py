@@ -25,16 +25,21 @@ VERSION = 1
 HELLO = 0x01
 STATUS = 0x02
 EVENT = 0x03
+ATTEST = 0x06
+JOURNAL = 0x05
 # To the controller:
 ASK_HELLO = 0x11
 HEARTBEAT = 0x12
 STOP = 0x13
 STANDSTILL = 0x14
+ASK_ATTEST = 0x17  # payload: a nonce
+ASK_JOURNAL = 0x16
 
 LINE_MAX = 128  # characters of a line without its newlines
 KEY_SIZE = 32
 NONCE_SIZE = 8
 TAG_SIZE = 16
+NAME_SIZE = 24  # bytes of the name that a lab gives to its robot
 
 HEADER = ">BBH"
 HEADER_SIZE = 4
@@ -84,8 +89,48 @@ EVENT_FIELDS = (
     "inputs",  # as measured in that tick
     "causes",
 )
+ATTEST_LAYOUT = ">8s32sHH24s16s"
+ATTEST_FIELDS = (
+    "nonce",  # of the question
+    "firmware",  # attest.measured
+    "heartbeat_timeout",
+    "stop_delay",
+    "name",  # UTF-8, filled with zeros
+    "tag",  # over all before it, see Signer.attestation
+)
+STATEMENT_LAYOUT = ">32sHH24s"  # what of it does not depend on the question
 HEARTBEAT_LAYOUT = ">8s16s"  # nonce, tag
 STOP_LAYOUT = ">B"  # stop category, IEC 60204-1: 0 or 1
+ASK_JOURNAL_LAYOUT = ">I"  # sequence of an entry of the journal
+
+# The answer: what follows, then the entry with its tag (ENTRY_LAYOUT and TAG_SIZE bytes), or
+# nothing if it is missing or not made yet.
+JOURNAL_LAYOUT = ">IIIIH"
+JOURNAL_FIELDS = (
+    "asked",  # for an entry that was overwritten the oldest is sent
+    "oldest",  # sequence of the oldest entry that the journal can hold
+    "next",  # sequence that the next entry will have
+    "unwritten",  # sequence of the first entry that is not in flash yet
+    "failures",  # writes to flash that failed since power-up
+)
+# An entry of the journal. Its tag is made with `journal_signer`.
+ENTRY_LAYOUT = ">IHHHIBBBBHI"
+ENTRY_FIELDS = (
+    "sequence",  # counts the entries of all power-ups, from 1
+    "boot",  # counts the power-ups, modulo 2**16
+    "power_up",  # the random number that other frames call "boot"
+    "number",  # of the transition, as in EVENT; of the entries lost, see LOST
+    "uptime",
+    "before",  # state, or POWERED_UP
+    "after",  # state, or LOST
+    "cause",  # index into decide.CAUSES that tripped, 0xFF for a reset
+    "first",  # index of the first cause since the load was last energised
+    "inputs",  # as measured in that tick
+    "causes",
+)
+JOURNAL_FAILS = 0x8000  # in STATUS "inputs": the last write to flash failed
+POWERED_UP = 0x00
+LOST = 0x00
 
 # Why a heartbeat did not count (STATUS "refusal").
 REFUSAL_NONE = 0
@@ -150,7 +195,7 @@ class LineReader:
 
 
 class Signer:
-    """Truncated HMAC-SHA256 (RFC 2104) under the link key, for heartbeats."""
+    """HMAC-SHA256 (RFC 2104), truncated for heartbeats and attestations."""
 
     def __init__(self, key: bytes) -> None:
         """`key`: exactly 32 bytes, else ValueError."""
@@ -161,24 +206,44 @@ class Signer:
 
     def tag(self, sequence: int, nonce: bytes) -> bytes:
         """The 16 bytes that prove a heartbeat: over its header and the challenge's nonce."""
-        message = struct.pack(HEADER, VERSION, HEARTBEAT, sequence) + nonce
+        return self.mac(struct.pack(HEADER, VERSION, HEARTBEAT, sequence) + nonce)[:TAG_SIZE]
+
+    def mac(self, message: bytes) -> bytes:
+        """The whole HMAC-SHA256, 32 bytes."""
         inner = hashlib.sha256(self._inner + message).digest()
-        return hashlib.sha256(self._outer + inner).digest()[:TAG_SIZE]
+        return hashlib.sha256(self._outer + inner).digest()
 
     def heartbeat(self, sequence: int, nonce: bytes) -> bytes:
         """The line that answers the challenge."""
         return encode(HEARTBEAT, sequence, nonce + self.tag(sequence, nonce))
 
     def authentic(self, sequence: int, payload: bytes) -> bool:
-        """Whether a heartbeat's tag is right; takes the same time wherever it differs."""
-        expected = self.tag(sequence, payload[:NONCE_SIZE])
-        given = payload[NONCE_SIZE:]
-        difference = len(given) ^ TAG_SIZE
-        for i in range(min(len(given), TAG_SIZE)):
-            difference |= given[i] ^ expected[i]
-        return difference == 0
+        """Whether a heartbeat's tag is right."""
+        return _same(payload[NONCE_SIZE:], self.tag(sequence, payload[:NONCE_SIZE]))
+
+    def attestation(self, body: bytes) -> bytes:
+        """The payload of ATTEST: nonce and statement (`body`), and the tag over them."""
+        message = struct.pack(HEADER, VERSION, ATTEST, 0) + body
+        return body + self.mac(message)[:TAG_SIZE]
+
+    def attested(self, payload: bytes) -> bool:
+        """Whether an attestation's tag is right."""
+        return _same(payload[-TAG_SIZE:], self.attestation(payload[:-TAG_SIZE])[-TAG_SIZE:])
+
+
+def _same(given: bytes, expected: bytes) -> bool:
+    """Whether a tag is the expected one; takes the same time wherever it differs."""
+    difference = len(given) ^ TAG_SIZE
+    for i in range(min(len(given), TAG_SIZE)):
+        difference |= given[i] ^ expected[i]
+    return difference == 0
 
 
 def key_id(key: bytes) -> bytes:
     """Four bytes that name a link key and say nothing of it, so that the wrong one is noticed."""
     return hashlib.sha256(b"redbutton link key id" + key).digest()[:4]
+
+
+def journal_signer(key: bytes) -> Signer:
+    """Signs entries of the journal, under a key of their own made from the link key."""
+    return Signer(Signer(key).mac(b"redbutton journal"))

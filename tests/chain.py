@@ -1,12 +1,15 @@
 """The chain without ROS in lock-step: real firmware, modelled plant, host session."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from redbutton import attestation
+from redbutton.attestation import Expected
 from redbutton.model import SafetyState
 from redbutton.session import Event, Session
-from redbutton.virtual.board import Change, LockStepBoard
+from redbutton.virtual.board import FIRMWARE, Change, LockStepBoard
 
 TICK_US = 1000
 
@@ -14,9 +17,20 @@ TICK_US = 1000
 class Chain:
     """Everything happens in virtual milliseconds. `alive` off: the host only watches."""
 
-    def __init__(self, key: bytes, host_key: bytes | None = None, **board: Any) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        host_key: bytes | None = None,
+        expected: Expected | None = None,
+        **board: Any,
+    ) -> None:
+        """`expected`: what the controller must attest; None: what is on its flash now."""
         self.board = LockStepBoard(key, **board)
-        self.session = Session(host_key or key)
+        self.session = Session(
+            host_key or key,
+            expected=expected or Expected(attestation.digest(firmware_on(self.board.flash))),
+            random=bytes,
+        )
         self.alive = True
         self.connected = True
         self.events: list[Event] = []
@@ -49,11 +63,11 @@ class Chain:
                 on_tick()
 
     def press_reset(self, ms: int = 300) -> None:
-        """A person presses the reset button for `ms` and waits a little."""
+        """A person presses the reset button for `ms` and waits until the test is over."""
         self.board.act("reset", 1)
         self.step(ms)
         self.board.act("reset", 0)
-        self.step(120)
+        self.step(560)
 
     def run(self) -> "Chain":
         """From power-up to RUN, with the load proven on."""
@@ -78,6 +92,27 @@ class Chain:
             for change in self.board.changes
             if change.signal == "load" and change.value and change.at_us >= us
         ]
+
+
+def firmware_on(flash: Path) -> dict[str, bytes]:
+    """The files of the firmware in a folder that serves as flash."""
+    return {file.name: file.read_bytes() for file in flash.glob("*.py")}
+
+
+def patched_firmware(folder: Path, name: str, old: str, new: str) -> tuple[Path, ...]:
+    """The firmware with one of its files changed; boot.py takes it for sound."""
+    text = (FIRMWARE / name).read_text()
+    assert text.count(old) == 1
+    patch = folder / "patch"
+    patch.mkdir(exist_ok=True)
+    (patch / name).write_text(text.replace(old, new))
+    if name == "main.py":
+        boot = (FIRMWARE / "boot.py").read_text()
+        sums = [
+            hashlib.sha256((place / name).read_bytes()).hexdigest() for place in (FIRMWARE, patch)
+        ]
+        (patch / "boot.py").write_text(boot.replace(*sums))
+    return patch, FIRMWARE
 
 
 def flash_of(folder: Path) -> Path:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import secrets
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -13,13 +15,25 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
 
-from redbutton import __version__, key, udev
-from redbutton.errors import NoContact, RedbuttonError, StopNotProven
+from redbutton import __version__, attestation, key, udev
+from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
+from redbutton.journal import JournalEntry, Reading
+from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
 from redbutton.model import SafetyState, State
 from redbutton.owner import Owner
-from redbutton.session import Fault, Hello, Rebooted, Transition, TransitionsLost
+from redbutton.session import (
+    Attested,
+    Fault,
+    Hello,
+    Rebooted,
+    Session,
+    Transition,
+    TransitionsLost,
+)
 from redbutton.watch import Watch
 
 HEARTBEAT_TURN_S = 0.01
@@ -27,6 +41,7 @@ CONTACT_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 2.0
 COLOURS = {
     State.RUN: "green",
+    State.TESTING: "yellow",
     State.STOPPING: "yellow",
     State.STOPPED: "red",
     State.LOCKOUT: "bold red",
@@ -148,7 +163,8 @@ def run(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> N
     The heartbeat proves that this process turns. When it ends, hangs or is killed, the controller
     cuts the power.
     """
-    owner = Owner(port, key.load(key_file or key.default_file()))
+    key_file = key_file or key.default_file()
+    owner = Owner(port, key.load(key_file), attestation.expected(key_file))
     last: tuple[object, ...] | None = None
     try:
         while True:
@@ -166,6 +182,19 @@ def run(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> N
         owner.close()
 
 
+def _say_attested(as_json: bool, event: Attested) -> None:
+    found = event.configuration
+    _say(
+        as_json,
+        f"attested: firmware {event.firmware.hex()[:16]}, heartbeat timeout "
+        f"{found.heartbeat_timeout_ms} ms, stop delay {found.stop_delay_ms} ms, name "
+        f"{found.name or 'none'}",
+        event="attested",
+        firmware=event.firmware.hex(),
+        **found.model_dump(),
+    )
+
+
 def _say_event(as_json: bool, event: object) -> None:
     if isinstance(event, Fault):
         if not event.error.survivable:
@@ -181,6 +210,8 @@ def _say_event(as_json: bool, event: object) -> None:
             event="hello",
             **who.model_dump(),
         )
+    elif isinstance(event, Attested):
+        _say_attested(as_json, event)
     elif isinstance(event, Transition):
         _say(
             as_json,
@@ -227,6 +258,7 @@ def status(port: Port = None, as_json: Json = False) -> None:
         console.print(f"  {name.replace('_', ' '):<20} {'yes' if value else 'no'}")
     console.print(f"  {'all causes':<20} {', '.join(state.causes) or 'none'}")
     console.print(f"  {'heartbeat age':<20} {state.heartbeat_age_ms} ms")
+    console.print(f"  {'journal':<20} {'FAILS to write flash' if state.journal_fails else 'ok'}")
     for name, number in state.counters.model_dump().items():
         console.print(f"  {name.replace('_', ' '):<20} {number}")
 
@@ -250,6 +282,67 @@ def monitor(port: Port = None, as_json: Json = False) -> None:
         pass
     finally:
         watch.close()
+
+
+@app.command("journal", epilog="Example: redbutton journal --since 120 --json")
+def journal_command(
+    port: Port = None,
+    key_file: KeyFile = None,
+    since: Annotated[int, typer.Option(min=0, help="Number of the first entry to read.")] = 0,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Check the entries under the link key.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Read the controller's journal.
+
+    Every power-up and every transition with its cause, over power cycles. Stops nothing. Fails if
+    entries are missing or forged, or if the controller's flash fails.
+    """
+    link_key = key.load(key_file or key.default_file()) if check else None
+    reading = Reading(since, link_key)
+    watch = Watch(port)
+    try:
+        while not reading.over:
+            reading.take(watch.journal(reading.sequence))
+    finally:
+        watch.close()
+    assert reading.last is not None
+    if as_json:
+        for entry in reading.entries:
+            print(entry.model_dump_json())
+    else:
+        console.print(_journal_table(reading.entries))
+        console.print(
+            f"entries {reading.last.oldest} to {reading.last.next - 1} are kept"
+            + ("" if check else "; not checked"),
+            soft_wrap=True,
+        )
+    if faults := reading.faults():
+        raise JournalFaulty("; ".join(faults))
+
+
+def _journal_table(entries: list[JournalEntry]) -> Table:
+    table = Table("entry", "boot", "uptime", "what", "cause", "", box=None)
+    for entry in entries:
+        remarks = []
+        if entry.authentic is False:
+            remarks.append("FORGED")
+        if not entry.stored:
+            remarks.append("not in flash yet")
+        cause = entry.cause or ""
+        if entry.first_cause != entry.cause:
+            cause += f" (first: {entry.first_cause})"
+        table.add_row(
+            str(entry.sequence),
+            str(entry.boot),
+            f"{entry.uptime_ms / 1000:.3f} s",
+            entry.sentence(),
+            escape(cause),
+            ", ".join(remarks),
+            style=COLOURS[entry.after] if entry.after else "magenta",
+        )
+    return table
 
 
 @app.command(epilog="Example: redbutton stop --reason 'person in the cell'")
@@ -302,6 +395,147 @@ def reset(as_json: Json = False) -> None:
     )
     _say(as_json, text, event="no_reset", answer=text)
     raise typer.Exit(1)
+
+
+@app.command("flash", epilog="Example: redbutton flash --port /dev/redbutton")
+def flash_command(port: Port = None, as_json: Json = False) -> None:
+    """Put the firmware of this package on the board.
+
+    Only in maintenance: turn the key switch, then take the board's power away and give it back.
+    Files that do not belong there are removed; settings and journal stay. If it is interrupted,
+    the board stays off until it is repeated.
+    """
+    from redbutton.maintenance import Maintenance
+
+    wanted = attestation.files()
+    with Maintenance(port) as board, Progress(console=console, disable=as_json) as bar:
+        task = bar.add_task("firmware", total=sum(len(content) for content in wanted.values()))
+        written, removed = board.flash(
+            wanted,
+            lambda name, done, total: bar.update(
+                task, description=name, completed=done, total=total
+            ),
+        )
+        bar.update(task, description="verified", completed=1, total=1)
+    digest = attestation.digest(wanted).hex()
+    _say(
+        as_json,
+        f"{len(written)} files written, {len(removed)} removed, all read back: firmware "
+        f"{digest[:16]}. Turn the key switch back: the board starts in operation",
+        event="flashed",
+        written=written,
+        removed=removed,
+        firmware=digest,
+    )
+
+
+@app.command(
+    "provision",
+    epilog="Example: sudo redbutton provision --name arm-2 --heartbeat-timeout-ms 100",
+)
+def provision_command(
+    port: Port = None,
+    key_file: KeyFile = None,
+    new_key: Annotated[bool, typer.Option(help="Make a new key even if there is one.")] = False,
+    heartbeat_timeout_ms: Annotated[
+        int | None, typer.Option(help="Without a heartbeat for so long, stop. 40 to 1000.")
+    ] = None,
+    stop_delay_ms: Annotated[
+        int | None, typer.Option(help="Of a stop of category 1. 0 to 1000.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the robot is called.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give board and host one link key, and the board its times and name.
+
+    Only in maintenance, like flash. The key is made unless its file is there, and is never shown;
+    what is not named stays as it is on the board. The limits are the controller's.
+    """
+    from redbutton import maintenance
+
+    key_file = key_file or key.default_file()
+    with maintenance.Maintenance(port) as board:
+        record = maintenance.provision(
+            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name
+        )
+    stored = record.configuration
+    for what, asked, kept in (
+        ("heartbeat timeout", heartbeat_timeout_ms, stored.heartbeat_timeout_ms),
+        ("stop delay", stop_delay_ms, stored.stop_delay_ms),
+    ):
+        if asked is not None and asked != kept:
+            _say(
+                as_json,
+                f"{what}: {asked} ms is beyond the controller's limits, it keeps {kept} ms",
+                "yellow",
+                event="clamped",
+                what=what,
+                asked=asked,
+                kept=kept,
+            )
+    _say(
+        as_json,
+        f"board {record.board}: link key {record.key_id} (in {key_file}), heartbeat timeout "
+        f"{stored.heartbeat_timeout_ms} ms, stop delay {stored.stop_delay_ms} ms, name "
+        f"{stored.name or 'none'}",
+        event="provisioned",
+        key_file=str(key_file),
+        **record.model_dump(),
+    )
+
+
+@app.command(
+    "attest",
+    epilog="Example: redbutton attest --manifest firmware/manifest.json --verify-key release.pub",
+)
+def attest_command(
+    port: Port = None,
+    key_file: KeyFile = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="A signed manifest, in place of this package's firmware.")
+    ] = None,
+    verify_key: Annotated[
+        Path | None, typer.Option(help="File of the key that the manifest is signed with.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let the controller prove its firmware and configuration.
+
+    What it must be: the firmware of this package, and what `redbutton provision` recorded. Sends
+    no heartbeat. Whoever owns the port has asked the same before its first heartbeat.
+    """
+    from redbutton import manifest as manifests
+
+    key_file = key_file or key.default_file()
+    expected = attestation.expected(key_file)
+    if (manifest is None) != (verify_key is None):
+        raise typer.BadParameter("--manifest and --verify-key go together")
+    if manifest is not None and verify_key is not None:
+        signed = manifests.load(manifest, verify_key)
+        expected = attestation.Expected(bytes.fromhex(signed.digest), expected.configuration)
+    for event in _attest(port, key.load(key_file), expected):
+        _say_event(as_json, event)
+
+
+def _attest(
+    port: str | None, link_key: bytes, expected: attestation.Expected
+) -> Iterator[Attested | Fault]:
+    """Ask until it is answered, or fails."""
+    link = SerialLink(port or find_port())
+    session = Session(link_key, first_sequence=secrets.randbelow(65536), expected=expected)
+    try:
+        link.write(session.opened(time.monotonic()))
+        end = time.monotonic() + CONTACT_TIMEOUT_S
+        while time.monotonic() < end:
+            for event in session.receive(link.read(), time.monotonic()):
+                if isinstance(event, Attested | Fault):
+                    yield event
+                    return
+            link.write(session.answer(time.monotonic()))
+            time.sleep(HEARTBEAT_TURN_S)
+    finally:
+        link.close()
+    raise NoContact(f"{link.port}: the controller is not heard")
 
 
 @app.command(
@@ -367,6 +601,52 @@ def demo(
     from redbutton.demo import story
 
     raise typer.Exit(story.tell(console, as_json, ros))
+
+
+@app.command(
+    epilog="Examples: redbutton verify | redbutton verify --json | jq .holds | "
+    "redbutton verify --seed-bug all | redbutton verify --seed-bug stopping-one-late"
+)
+def verify(
+    seed_bug: Annotated[
+        str | None,
+        typer.Option(
+            "--seed-bug",
+            metavar="NAME|all|list",
+            help="Plant this bug into the decision, find it, and print the shortest path to it.",
+        ),
+    ] = None,
+    fine: Annotated[
+        int, typer.Option(min=3, max=8, help="Base of the second scale. 3: finer, minutes.")
+    ] = 4,
+    ticks: Annotated[
+        int, typer.Option(min=1, help="Length of each random walk with the real limits.")
+    ] = 200_000,
+    as_json: Json = False,
+) -> None:
+    """Visit every state of the safety decision.
+
+    Explores the code of firmware/decide.py under every combination of inputs, with small limits,
+    checks each tick against the safety requirements, and says why the small limits lose nothing.
+
+    Exit code 0 if all requirements hold (or every seeded bug was found), else 1.
+    """
+    from redbutton.verify import report
+    from redbutton.verify.seeds import BUGS
+
+    if seed_bug == "list":
+        for name, bug in BUGS.items():
+            if as_json:
+                print(json.dumps({"bug": name, "what": bug.what}))
+            else:
+                console.print(f"{name:<26} {bug.what}", soft_wrap=True)
+        return
+    if seed_bug is None:
+        raise typer.Exit(report.verify(console, as_json, fine, ticks))
+    if seed_bug != "all" and seed_bug not in BUGS:
+        raise typer.BadParameter(f"no such bug: {seed_bug}. See: redbutton verify --seed-bug list")
+    names = list(BUGS) if seed_bug == "all" else [seed_bug]
+    raise typer.Exit(report.find_bugs(console, as_json, names))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ WORDS = {
     decide.CUT: "deadline or standstill",
     decide.DELAYED_STOP: "category 1 request",
     decide.RESET: "reset by a person",
+    decide.PASSED: "test passed",
 }
 
 

@@ -70,3 +70,33 @@ class StopNotProven(RedbuttonError):
     """A stop was requested, and the mirror contacts did not prove it in time."""
 
     exit_code = 12
+
+
+class JournalFaulty(RedbuttonError):
+    """Entries of the controller's journal are missing or forged, or its flash fails."""
+
+    exit_code = 13
+
+
+class AttestationFailed(RedbuttonError):
+    """The controller's firmware or configuration is not what this host expects."""
+
+    exit_code = 20
+
+
+class NotInMaintenance(RedbuttonError):
+    """The controller is not in maintenance, and only there it can be changed."""
+
+    exit_code = 21
+
+
+class BoardNotWritten(RedbuttonError):
+    """Writing to the controller failed; without whole firmware it stays off."""
+
+    exit_code = 22
+
+
+class BadSignature(RedbuttonError):
+    """A manifest of firmware is not signed with the key that it should be signed with."""
+
+    exit_code = 23

@@ -1,8 +1,11 @@
 """The link key on the host: 32 bytes, as 64 hexadecimal digits in a file of its own."""
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from redbutton.errors import KeyUnreadable
 from redbutton.firmware import wire
@@ -45,3 +48,20 @@ def create(file: Path) -> bytes:
     with os.fdopen(handle, "w") as out:
         out.write(key.hex() + "\n")
     return key
+
+
+@contextlib.contextmanager
+def replacing(file: Path, mode: int = 0o600) -> Iterator[TextIO]:
+    """A file that takes the place of `file` when all went well, and not before."""
+    new = file.with_name(file.name + ".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(handle, "w") as out:
+            os.fchmod(handle, mode)
+            yield out
+            out.flush()
+            os.fsync(handle)
+        new.replace(file)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

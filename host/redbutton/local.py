@@ -1,8 +1,9 @@
 """The owner's socket: other programs of this computer watch the state and request a stop.
 
 One line of JSON each way. The owner sends the state (`SafetyState`) to every client, at each
-change and every 100 ms. A client may send {"stop": {"category": 0, "reason": "..."}}: nothing
-else is understood, and nothing that a client sends can make the robot run.
+change and every 100 ms. A client may send {"stop": {"category": 0, "reason": "..."}}, and
+{"journal": {"sequence": 1}} to be sent one {"journal": JournalAnswer}: nothing else is
+understood, and nothing that a client sends can make the robot run.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from redbutton.errors import NoContact, RedbuttonError
+from redbutton.journal import JournalAnswer
 from redbutton.model import Frozen, SafetyState
 
 STATE_PERIOD_S = 0.1
@@ -38,6 +40,18 @@ class Request(Frozen):
     """What a client may send."""
 
     stop: StopRequest
+
+
+class JournalRequest(Frozen):
+    """A question for an entry of the controller's journal."""
+
+    sequence: int = Field(ge=0, lt=1 << 32)
+
+
+class JournalQuestion(Frozen):
+    """What a client may send, too."""
+
+    journal: JournalRequest
 
 
 def socket_path(port: str, folder: Path | None = None) -> Path:
@@ -88,6 +102,7 @@ class Server:
                 f"cannot listen at {path}: {error} (choose a folder with {ENVIRONMENT})"
             ) from None
         self._clients: dict[socket.socket, bytes] = {}
+        self._asked: dict[socket.socket, int] = {}
         self._last_state: SafetyState | None = None
         self._sent = float("-inf")
 
@@ -135,6 +150,8 @@ class Server:
             self._clients[client] = rest
         stops = []
         for line in lines:
+            if self._ask_journal(client, line):
+                continue
             try:
                 stops.append(Request.model_validate_json(line).stop)
             except ValidationError as error:
@@ -142,6 +159,26 @@ class Server:
                 text = f"{'.'.join(str(part) for part in reason['loc'])}: {reason['msg']}"
                 self._tell(client, json.dumps({"error": text}).encode() + b"\n")
         return stops
+
+    def _ask_journal(self, client: socket.socket, line: bytes) -> bool:
+        """Whether the line asks for an entry of the journal: a client's last question counts."""
+        try:
+            self._asked[client] = JournalQuestion.model_validate_json(line).journal.sequence
+        except ValidationError:
+            return False
+        return True
+
+    @property
+    def journal_asked(self) -> int | None:
+        """An entry of the journal that a client waits for, the longest-waiting first."""
+        return next(iter(self._asked.values()), None)
+
+    def tell_journal(self, answer: JournalAnswer) -> None:
+        """Tell an answer to every client that waits for it."""
+        line = b'{"journal":' + answer.model_dump_json().encode() + b"}\n"
+        for client in [one for one, asked in self._asked.items() if asked == answer.asked]:
+            del self._asked[client]
+            self._tell(client, line)
 
     def _tell(self, client: socket.socket, line: bytes) -> None:
         """All of it or the client is gone: one that does not read is not waited for."""
@@ -153,6 +190,7 @@ class Server:
         self._drop(client)
 
     def _drop(self, client: socket.socket) -> None:
+        self._asked.pop(client, None)
         if self._clients.pop(client, None) is not None:
             client.close()
 
@@ -187,6 +225,29 @@ class Client:
         except OSError:
             raise NoContact("the owner of the port is gone") from None
 
+    def journal(self, sequence: int, timeout: float) -> JournalAnswer:
+        """Ask for an entry of the journal, and wait for what the controller answers."""
+        question = JournalQuestion(journal=JournalRequest(sequence=sequence))
+        deadline = time.monotonic() + timeout
+        buffer = b""
+        try:
+            self._socket.sendall(question.model_dump_json().encode() + b"\n")
+            while time.monotonic() < deadline:
+                data = self._socket.recv(65536)
+                if not data:
+                    raise NoContact("the owner of the port is gone")
+                *lines, buffer = (buffer + data).split(b"\n")
+                for line in lines:
+                    if line.startswith(b'{"journal"'):
+                        answer = JournalAnswer.model_validate(json.loads(line)["journal"])
+                        if answer.asked == sequence:
+                            return answer
+        except TimeoutError:
+            raise NoContact("the owner of the port is silent") from None
+        except OSError:
+            raise NoContact("the owner of the port is gone") from None
+        raise NoContact("the controller does not answer for its journal")
+
     def states(self) -> Iterator[SafetyState]:
         """Every state that the owner tells, and UNKNOWN whenever it is silent for 0.5 s."""
         buffer = b""
@@ -209,7 +270,7 @@ class Client:
                 if waited > SILENCE_S:
                     continue  # we slept: what lay in the buffer is old
                 for line in lines:
-                    if not line.startswith(b'{"error"'):
+                    if not line.startswith((b'{"error"', b'{"journal"')):
                         yield SafetyState.model_validate_json(line)
 
     def close(self) -> None:

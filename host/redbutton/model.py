@@ -12,6 +12,7 @@ class State(str, Enum):
 
     UNKNOWN = "UNKNOWN"
     STOPPED = "STOPPED"
+    TESTING = "TESTING"
     RUN = "RUN"
     STOPPING = "STOPPING"
     LOCKOUT = "LOCKOUT"
@@ -85,6 +86,7 @@ class SafetyState(Frozen):
 
     `age_ms` bounds how old the measurement is by the host's own clock; `for_s` is how long the
     controller has been seen in this state. `measured` and `counters` are None when UNKNOWN.
+    `journal_fails`: the last attempt to write the journal to flash failed.
     """
 
     state: State = State.UNKNOWN
@@ -98,6 +100,7 @@ class SafetyState(Frozen):
     heartbeat_age_ms: int | None = None
     counters: Counters | None = None
     refusal: str | None = None
+    journal_fails: bool = False
     problem: str | None = None
 
     @property

@@ -8,25 +8,37 @@ import secrets
 import select
 import time
 
+from redbutton import attestation
+from redbutton.attestation import Expected
 from redbutton.errors import LinkLost, PortMissing, RedbuttonError
+from redbutton.journal import JournalAnswer
 from redbutton.link import SerialLink, find_port
 from redbutton.local import Server, socket_path
 from redbutton.model import SafetyState
 from redbutton.session import Event, Fault, Session
 
 RETRY_S = 0.2
+JOURNAL_RETRY_S = 0.1
 
 
 class Owner:
     """Owns a controller's port, survives its unplugging, and answers its challenges."""
 
-    def __init__(self, port: str | None, key: bytes | None) -> None:
+    def __init__(
+        self, port: str | None, key: bytes | None, expected: Expected | None = None
+    ) -> None:
         """Open the port now, so that a port that cannot be opened is an error at once.
 
         `port`: its path, or None to look for it. `key`: the link key, or None to only watch.
+        `expected`: what the controller must attest before anything is vouched for; None: this
+        package's firmware.
         """
         self.port = port or find_port()
-        self.session = Session(key, first_sequence=secrets.randbelow(65536))
+        self.session = Session(
+            key,
+            first_sequence=secrets.randbelow(65536),
+            expected=expected or attestation.expected(),
+        )
         self._link: SerialLink | None = SerialLink(self.port)
         try:
             self._server = Server(socket_path(self.port))
@@ -35,6 +47,7 @@ class Owner:
             raise
         self._problem: str | None = None
         self._retry = 0.0
+        self._journal_retry = 0.0
         self._write(self.session.opened(time.monotonic()))
 
     def turn(self, alive: bool = True) -> list[Event]:
@@ -55,6 +68,14 @@ class Owner:
             self._write(answer)
         for request in self._server.turn(self.state(), now):
             self.stop(request.category)
+        for event in events:
+            if isinstance(event, JournalAnswer):
+                self._server.tell_journal(event)
+                self._journal_retry = now
+        asked = self._server.journal_asked
+        if asked is not None and now >= self._journal_retry:
+            self._journal_retry = now + JOURNAL_RETRY_S
+            self.ask_journal(asked)
         return events
 
     def wait(self, timeout: float) -> None:
@@ -67,6 +88,10 @@ class Owner:
     def stop(self, category: int = 0) -> bool:
         """Request a stop now; False if there is no link to send it on (SR-06)."""
         return self._write(self.session.stop(time.monotonic(), category))
+
+    def ask_journal(self, sequence: int) -> None:
+        """Ask for an entry of the controller's journal; a JournalAnswer comes of `turn`."""
+        self._write(self.session.ask_journal(sequence, time.monotonic()))
 
     def standstill(self) -> None:
         """Report standstill during a delayed stop (SR-05)."""

@@ -9,15 +9,21 @@ Rule 1: a measurement is believed only while it is fresh by the host's own clock
 Rule 2: only the newest challenge is answered, once, and only when the caller says that what the
         heartbeat proves is true in this moment.
 Rule 3: another protocol version or another key withholds the heartbeat, and says so.
+Rule 4: where an attestation is expected, nothing is vouched for before the controller, asked with
+        a nonce of ours, has attested exactly that; and again whenever it has started anew.
 """
 
+import os
 import struct
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from redbutton.errors import RedbuttonError, VersionMismatch, WrongKey
+from redbutton.attestation import Configuration, Expected
+from redbutton.errors import AttestationFailed, RedbuttonError, VersionMismatch, WrongKey
 from redbutton.firmware import wire
+from redbutton.journal import JournalAnswer, answer_of
 from redbutton.model import (
     Contacts,
     Counters,
@@ -31,6 +37,8 @@ from redbutton.model import (
 
 FRESH_S = 0.1
 ASK_PERIOD_S = 0.03
+ATTEST_PERIOD_S = 0.1
+ATTEST_TIMEOUT_S = 1.0
 SENT_REMEMBERED = 128
 SEQUENCE = 0xFFFF
 
@@ -40,6 +48,14 @@ class Hello:
     """The controller said who it is."""
 
     identity: Identity
+
+
+@dataclass(frozen=True)
+class Attested:
+    """The controller proved what it runs, and it is what was expected."""
+
+    firmware: bytes
+    configuration: Configuration
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Fault:
     error: RedbuttonError
 
 
-Event = Hello | Transition | TransitionsLost | Rebooted | Fault
+Event = Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer
 
 
 class _Status(NamedTuple):
@@ -104,16 +120,24 @@ class Session:
     """One host talking to one controller. Times are seconds of any monotonic clock."""
 
     def __init__(
-        self, key: bytes | None = None, fresh_s: float = FRESH_S, first_sequence: int = 0
+        self,
+        key: bytes | None = None,
+        fresh_s: float = FRESH_S,
+        first_sequence: int = 0,
+        expected: Expected | None = None,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """`key`: the link key (32 bytes; ValueError otherwise), or None to only watch.
 
         `first_sequence`: where to begin numbering frames. Choose it at random, so that what the
-        controller echoes of an earlier session is not taken for an echo of this one.
+        controller echoes of an earlier session is not taken for an echo of this one. `expected`:
+        what the controller must attest; None: it is not asked. `random`: where nonces come from.
         """
         self._signer = wire.Signer(key) if key is not None else None
         self._key_id = wire.key_id(key) if key is not None else None
         self._fresh_s = fresh_s
+        self._expected = expected
+        self._random = random
         self.identity: Identity | None = None
         self.fault: RedbuttonError | None = None
         self._sequence = first_sequence & SEQUENCE
@@ -131,6 +155,13 @@ class Session:
         self._made_after: float | None = None
         self._answered = b""
         self._asked = float("-inf")
+        self._begin_attestation()
+
+    def _begin_attestation(self) -> None:
+        self._attested = self._expected is None
+        self._attest_nonce = self._random(wire.NONCE_SIZE)
+        self._attest_since: float | None = None
+        self._attest_asked = float("-inf")
 
     # --- the port
 
@@ -149,6 +180,11 @@ class Session:
             frame = wire.decode(line) if line else None
             if frame is not None:
                 self._take(frame, now, events)
+        asked = self._attest_since
+        if not self._attested and asked is not None and now - asked > ATTEST_TIMEOUT_S:
+            self._fail(
+                AttestationFailed("the controller does not attest its firmware: flash it"), events
+            )
         return events
 
     # --- what to send
@@ -162,7 +198,11 @@ class Session:
         """
         if alive and self._signer is not None and self.fault is None:
             status = self._status
-            if status is None or status.nonce == self._answered:
+            if status is None:
+                return b""
+            if not self._attested:
+                return self._ask_attest(now)
+            if status.nonce == self._answered:
                 return b""
             self._answered = status.nonce
             return self._signer.heartbeat(self._next(now), status.nonce)
@@ -179,9 +219,22 @@ class Session:
         """The actuators stand still: a delayed stop need not wait longer."""
         return wire.encode(wire.STANDSTILL, self._next(now), b"")
 
+    def ask_journal(self, sequence: int, now: float) -> bytes:
+        """A question for an entry of the journal; a JournalAnswer follows, if nothing is lost."""
+        payload = struct.pack(wire.ASK_JOURNAL_LAYOUT, sequence)
+        return wire.encode(wire.ASK_JOURNAL, self._next(now), payload)
+
     def _ask(self, now: float) -> bytes:
         self._asked = now
         return wire.encode(wire.ASK_HELLO, self._next(now), b"")
+
+    def _ask_attest(self, now: float) -> bytes:
+        if now - self._attest_asked < ATTEST_PERIOD_S:
+            return b""
+        self._attest_asked = now
+        if self._attest_since is None:
+            self._attest_since = now
+        return wire.encode(wire.ASK_ATTEST, self._next(now), self._attest_nonce)
 
     def _next(self, now: float) -> int:
         self._sequence = (self._sequence + 1) & SEQUENCE
@@ -221,6 +274,7 @@ class Session:
                 resets_refused=status.resets_refused,
             ),
             refusal=_refusal(status.refusal),
+            journal_fails=bool(status.inputs & wire.JOURNAL_FAILS),
             problem=problem,
         )
 
@@ -238,8 +292,12 @@ class Session:
             self._take_status(sequence, payload, now, events)
         elif kind == wire.EVENT and len(payload) == struct.calcsize(wire.EVENT_LAYOUT):
             self._take_event(payload, events)
+        elif kind == wire.ATTEST and len(payload) == struct.calcsize(wire.ATTEST_LAYOUT):
+            self._take_attest(payload, events)
         elif kind == wire.HELLO and len(payload) == struct.calcsize(wire.HELLO_LAYOUT):
             self._take_hello(payload, events)
+        elif kind == wire.JOURNAL and (answer := answer_of(payload)):
+            events.append(answer)
 
     def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
         status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))
@@ -247,6 +305,7 @@ class Session:
             if self._boot is not None:
                 events.append(Rebooted())
                 self._number = 0
+                self._begin_attestation()
             self._boot = status.boot
             self._status_sequence = None
         elif self._status_sequence is not None and not _newer(sequence, self._status_sequence):
@@ -279,6 +338,38 @@ class Session:
                 measured=Contacts.from_bits(fields["inputs"]),
             )
         )
+
+    def _take_attest(self, payload: bytes, events: list[Event]) -> None:
+        """Believed once, if it answers our question under the key."""
+        nonce, firmware, timeout, delay, name, _ = struct.unpack(wire.ATTEST_LAYOUT, payload)
+        if self._attested or self._expected is None or self._attest_since is None:
+            return
+        if nonce != self._attest_nonce or not (self._signer and self._signer.attested(payload)):
+            return
+        found = Configuration(
+            heartbeat_timeout_ms=timeout,
+            stop_delay_ms=delay,
+            name=name.rstrip(b"\0").decode(errors="replace"),
+        )
+        wanted = self._expected.configuration
+        if firmware != self._expected.firmware:
+            self._fail(
+                AttestationFailed(
+                    f"the controller's files are not the firmware that this host expects (digest "
+                    f"{firmware.hex()[:16]}, not {self._expected.firmware.hex()[:16]}): flash it"
+                ),
+                events,
+            )
+        elif wanted is not None and (differences := wanted.differences(found)):
+            self._fail(
+                AttestationFailed(
+                    f"the controller is not configured as this host has it recorded: {differences}"
+                ),
+                events,
+            )
+        else:
+            self._attested = True
+            events.append(Attested(firmware, found))
 
     def _take_hello(self, payload: bytes, events: list[Event]) -> None:
         fields = dict(

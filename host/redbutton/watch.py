@@ -3,12 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 
+from redbutton.errors import NoContact
+from redbutton.journal import JournalAnswer
 from redbutton.link import find_port
 from redbutton.local import Client, StopRequest, socket_path
 from redbutton.model import SafetyState
 from redbutton.owner import Owner
 
 TURN_S = 0.02
+JOURNAL_RETRY_S = 0.1
+JOURNAL_TIMEOUT_S = 2.0
 
 
 class Watch:
@@ -42,6 +46,24 @@ class Watch:
             self._client.stop(request)
         elif self._owner is not None:
             self._owner.stop(request.category)
+
+    def journal(self, sequence: int) -> JournalAnswer:
+        """Ask the controller for an entry of its journal; NoContact if it does not answer."""
+        if self._client is not None:
+            return self._client.journal(sequence, JOURNAL_TIMEOUT_S)
+        assert self._owner is not None
+        deadline = time.monotonic() + JOURNAL_TIMEOUT_S
+        asked = float("-inf")
+        while time.monotonic() < deadline:
+            if time.monotonic() - asked >= JOURNAL_RETRY_S:
+                self._owner.ask_journal(sequence)
+                asked = time.monotonic()
+            self._owner.wait(TURN_S)
+            for event in self._owner.turn(alive=False):
+                if isinstance(event, JournalAnswer) and event.asked == sequence:
+                    return event
+        problem = self._owner.state().problem
+        raise NoContact(problem or "the controller does not answer for its journal")
 
     def until(
         self, wanted: Callable[[SafetyState], bool], timeout: float

@@ -1,5 +1,6 @@
 """The real firmware on the modelled plant, in virtual time: verdicts come from the load."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from redbutton.session import Rebooted, Transition
 from redbutton.virtual.shim import plant
 
 TICK_US = 1000
+IN_RUN_MS = 1000  # of uptime; `Chain.run` has the load on before
 # From K1's last pulse to its contact open, and from K2's pin low to its contact open.
 K1_OFF_US = plant.PULSE_HOLD_US + plant.DROP_OUT_US
 K2_OFF_US = plant.DROP_OUT_US
@@ -38,9 +40,10 @@ def test_power_up_ends_in_stopped_with_its_cause(key: bytes) -> None:
 @pytest.mark.requirement("SR-01", "SR-21")
 def test_a_reset_brings_the_load_on_and_the_state_says_so_only_then(running: Chain) -> None:
     on = running.board.last("load", 1)
-    transition = next(e for e in running.events if isinstance(e, Transition))
-    assert (transition.before, transition.after) == (State.STOPPED, State.RUN)
-    assert on.at_us >= transition.uptime_ms * 1000  # the contacts follow the decision
+    test, run = (e for e in running.events if isinstance(e, Transition))
+    assert (test.before, test.after) == (State.STOPPED, State.TESTING)
+    assert (run.before, run.after) == (State.TESTING, State.RUN)
+    assert on.at_us >= run.uptime_ms * 1000  # the contacts follow the decision
     assert running.state.load is Load.ON
 
 
@@ -251,7 +254,7 @@ def test_a_lockout_outlives_power_cycles_but_for_maintenance(
     with Chain(key, flash=tmp_path, before={"key": int(key_at_power_up)}) as chain:
         chain.step(100)
         chain.board.act("key", 0)
-        chain.step(20)
+        chain.step(200)
         assert (chain.state.state is State.LOCKOUT) == locked
         chain.press_reset()
         assert chain.board.load != locked
@@ -299,7 +302,7 @@ def test_a_chip_reset_in_run_ends_in_stopped_with_its_cause(key: bytes, tmp_path
         "controller.py",
         "        before = self.decide.state\n",
         "        before = self.decide.state\n"
-        "        if self._uptime == 600:\n            raise RuntimeError\n",
+        f"        if self._uptime == {IN_RUN_MS}:\n            raise RuntimeError\n",
     )
     with Chain(key, firmware=firmware) as chain:
         chain.run()
@@ -317,14 +320,35 @@ def test_a_loop_that_stops_feeding_is_reset_by_the_watchdog(key: bytes, tmp_path
     firmware = _patched_firmware(
         tmp_path,
         "controller.py",
-        "        self._board.feed_watchdog()\n",
-        "        if self._uptime < 600:\n            self._board.feed_watchdog()\n",
+        "        self._board.feed_watchdogs(outputs)\n",
+        f"        if self._uptime < {IN_RUN_MS}:\n"
+        "            self._board.feed_watchdogs(outputs)\n",
     )
     with Chain(key, firmware=firmware) as chain:
         chain.run()
         chain.step(600)
         assert chain.board.resets == ["watchdog"]
         assert not chain.board.load
+
+
+@pytest.mark.requirement("SR-18")
+def test_garbage_is_collected_in_time_and_in_ticks_that_decode_nothing(
+    key: bytes, tmp_path: Path
+) -> None:
+    flash = tmp_path / "flash"
+    flash.mkdir()
+    spied = "open('spy', 'a').write('%d %d\\n' % (self._uptime, self.link.busy))\n"
+    firmware = _patched_firmware(
+        tmp_path, "controller.py", "            gc.collect()\n", f"            {spied}"
+    )
+    with Chain(key, firmware=firmware, flash=flash) as chain:
+        chain.run()
+        chain.step(2000)
+    rows = [[int(word) for word in line.split()] for line in (flash / "spy").open()]
+    assert not any(busy for _, busy in rows)
+    pauses = [after - before for (before, _), (after, _) in itertools.pairwise(rows)]
+    assert len(pauses) > 20
+    assert max(pauses) <= 110
 
 
 @pytest.mark.requirement("SR-09")

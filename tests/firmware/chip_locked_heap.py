@@ -8,14 +8,18 @@ import sys
 import decide
 import micropython
 
-WELL = decide.CONTACT_A | decide.CONTACT_B | decide.SUPPLY | decide.LINK_KEY
+WELL = decide.CONTACT_A | decide.CONTACT_B | decide.SUPPLY | decide.LINK_KEY | decide.INTERRUPTS
 MIRRORS = decide.MIRROR_1 | decide.MIRROR_2
-STATES = (decide.STOPPED, decide.RUN, decide.STOPPING, decide.LOCKOUT)
-# All transitions but the ones that no rule allows.
+STATES = (decide.STOPPED, decide.TESTING, decide.RUN, decide.STOPPING, decide.LOCKOUT)
+# All transitions that a rule allows.
 EXPECTED = (
     (decide.STOPPED, decide.STOPPED),
-    (decide.STOPPED, decide.RUN),
+    (decide.STOPPED, decide.TESTING),
     (decide.STOPPED, decide.LOCKOUT),
+    (decide.TESTING, decide.TESTING),
+    (decide.TESTING, decide.RUN),
+    (decide.TESTING, decide.STOPPED),
+    (decide.TESTING, decide.LOCKOUT),
     (decide.RUN, decide.RUN),
     (decide.RUN, decide.STOPPED),
     (decide.RUN, decide.STOPPING),
@@ -36,23 +40,38 @@ class Allocating(decide.Decide):
 
 
 KIND = Allocating if "allocate" in sys.argv else decide.Decide
-machines = [KIND(100, delay, decide.POWER_UP) for delay in (30, 30, 30, 300, 30, 30)]
+machines = [KIND(100, delay, decide.POWER_UP) for delay in (30, 30, 30, 300, 30, 30, 30)]
 seen = bytearray(128 * 128)
 steps = [0]
+# The plant: what is driven, whether the latch of K2's watchdog is set, ms that K2's coil has been
+# live. A list of small integers can change without making an object.
+OUTPUTS, LATCHED, K2_MS = range(3)
+plant = [0, 0, 0]
 
 
 def tick(machine, elapsed, inputs, heartbeat):
     before = machine.state
-    machine.step(elapsed, inputs, heartbeat)
+    outputs = machine.step(elapsed, inputs, heartbeat)
+    if outputs & decide.WATCHDOG_STARVED:
+        plant[LATCHED] = 0
+    elif outputs & decide.K2 and not plant[OUTPUTS] & decide.K2:
+        plant[LATCHED] = 1
+    live = outputs & decide.K2 and plant[LATCHED]
+    plant[K2_MS] = plant[K2_MS] + 1 if live else 0
+    plant[OUTPUTS] = outputs
     if 0 <= before < 128:
         seen[before * 128 + machine.state] = 1
     steps[0] += 1
 
 
 def healthy(machine):
-    if machine.state == decide.RUN:
-        return WELL
-    return WELL if machine.state == decide.STOPPING else WELL | MIRRORS
+    """All is well, and the mirror contacts follow: K1's at once, K2's after 5 ms."""
+    inputs = WELL
+    if not plant[OUTPUTS] & decide.K1:
+        inputs |= decide.MIRROR_1
+    if plant[K2_MS] < 5:
+        inputs |= decide.MIRROR_2
+    return inputs
 
 
 def wait(machine, ms):
@@ -60,15 +79,25 @@ def wait(machine, ms):
         tick(machine, 1, healthy(machine), 2)
 
 
-def reset(machine):
+def press(machine):
+    """A press of the reset button: into the test before energising."""
     wait(machine, 60)
     for _ in range(200):
         tick(machine, 1, healthy(machine) | decide.RESET_PRESSED, 2)
     wait(machine, 51)
 
 
+def reset(machine):
+    """Through the test into RUN."""
+    press(machine)
+    wait(machine, 430)
+
+
 def story(machine, request, fault):
-    """Reset, run, a request, a late tick, silence, and at last a fault."""
+    """A test that is stopped; reset, run, a request, a late tick, silence, and at last a fault."""
+    press(machine)
+    wait(machine, 200)
+    tick(machine, 1, healthy(machine) | decide.STOP_CATEGORY_1, 2)
     reset(machine)
     tick(machine, 1, healthy(machine) | request, decide.NO_HEARTBEAT)
     wait(machine, 40)
@@ -91,6 +120,11 @@ def story(machine, request, fault):
         tick(machine, 1, healthy(machine) | decide.STOP_CATEGORY_1, 2)
         for _ in range(120):
             tick(machine, 1, healthy(machine) | decide.MIRROR_2, 2)
+    elif fault == 5:  # from TESTING
+        tick(machine, 1, healthy(machine) | decide.STOP_CATEGORY_0, 2)
+        press(machine)
+        wait(machine, 200)
+        tick(machine, 1, healthy(machine) & ~decide.MIRROR_1, 2)
     wait(machine, 100)
 
 
@@ -98,10 +132,10 @@ def noise(machine, number):
     """Any inputs and times; every state as a start."""
     for i in range(8000):
         number = (number * 1103515245 + 12345) & 0x3FFFFFFF
-        machine.state = STATES[i & 3]
-        tick(machine, (number >> 20) % 14, (number >> 8) & 0xFFF, (number & 0xFF) - 1)
+        machine.state = STATES[i % 5]
+        tick(machine, (number >> 20) % 14, (number >> 8) & 0x1FFF, (number & 0xFF) - 1)
     tick(machine, -5, 0, -1)
-    tick(machine, (1 << 29) - 1, 0xFFF, (1 << 29) - 1)
+    tick(machine, (1 << 29) - 1, 0x1FFF, (1 << 29) - 1)
 
 
 micropython.heap_lock()
@@ -110,8 +144,9 @@ try:
     story(machines[1], decide.STOP_CATEGORY_0, 2)
     story(machines[2], decide.STANDSTILL, 3)
     story(machines[3], decide.VERSION_DIFFERS, 4)
-    noise(machines[4], 1)
-    noise(machines[5], 2)
+    story(machines[4], decide.STOP_CATEGORY_1, 5)
+    noise(machines[5], 1)
+    noise(machines[6], 2)
     failed = None
 except MemoryError as error:
     failed = error
@@ -119,9 +154,18 @@ finally:
     micropython.heap_unlock()
 
 missing = [pair for pair in EXPECTED if not seen[pair[0] * 128 + pair[1]]]
+allowed = [before * 128 + after for before, after in EXPECTED]
+wrong = [
+    (before, after)
+    for before in STATES
+    for after in range(128)
+    if seen[before * 128 + after] and before * 128 + after not in allowed
+]
 if failed:
     print("MemoryError in step", steps[0])
 elif missing:
     print("not reached:", missing)
+elif wrong:
+    print("reached against the rules:", wrong)
 else:
     print("OK", steps[0])

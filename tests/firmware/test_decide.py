@@ -4,6 +4,7 @@ What is expected stands written out here. Nothing is computed from the tables or
 """
 
 import copy
+import dataclasses
 import itertools
 
 import pytest
@@ -15,15 +16,19 @@ from rig import (
     FRESH,
     IN_STATE,
     MIRRORS,
+    NEVER,
     SETTLE_MS,
     WELL,
+    Plant,
     Rig,
-    about_to_run,
+    about_to_test,
+    energised,
     locked_out,
     names,
     running,
     stopped,
     stopping,
+    under_test,
 )
 
 from redbutton.firmware import decide
@@ -31,7 +36,10 @@ from redbutton.firmware.decide import (
     BROWN_OUT,
     CONTACT_A,
     CONTACT_B,
+    INTERRUPTS,
     K1,
+    K1_LEVEL,
+    K1_STARVED,
     K2,
     KEY_MAINTENANCE,
     LINK_KEY,
@@ -46,11 +54,13 @@ from redbutton.firmware.decide import (
     SUPPLY,
     VERSION_DIFFERS,
     WATCHDOG_RESET,
+    WATCHDOG_STARVED,
 )
 
 BOTH = K1 | K2
-ALL_INPUTS = (1 << 12) - 1
+ALL_INPUTS = (1 << 13) - 1
 REQUESTS = STOP_CATEGORY_0 | STOP_CATEGORY_1 | STANDSTILL | VERSION_DIFFERS
+REQUEST_BITS = (STANDSTILL, STANDSTILL, STANDSTILL, STOP_CATEGORY_0, STOP_CATEGORY_1)
 SMALL_INTEGER_MAX = (1 << 30) - 1  # of the chip: beyond it an integer takes memory
 NAMED_BOOT_CAUSES = {
     "power up": POWER_UP,
@@ -64,6 +74,7 @@ STOPPERS = {
     "contact B": {"opened": CONTACT_B},
     "both contacts": {"opened": BUTTON},
     "supply": {"opened": SUPPLY},
+    "supply and all that it wets": {"opened": SUPPLY | BUTTON | MIRRORS},
     "link key": {"opened": LINK_KEY},
     "key switch": {"closed": KEY_MAINTENANCE},
     "stop of category 0": {"closed": STOP_CATEGORY_0},
@@ -74,17 +85,39 @@ STOPPERS = {
 
 # --- The tables ------------------------------------------------------------------------------
 
+TRIGGERS = ("FAULT", "STOP", "CUT", "DELAYED_STOP", "RESET", "PASSED", "QUIET")
 EXPECTED_TABLE = {
-    # state: outputs, then the next state for FAULT, STOP, CUT, DELAYED_STOP, RESET, QUIET
-    "STOPPED": (0, "LOCKOUT", "STOPPED", "STOPPED", "STOPPED", "RUN", "STOPPED"),
-    "RUN": (BOTH, "LOCKOUT", "STOPPED", "STOPPED", "STOPPING", "RUN", "RUN"),
-    "STOPPING": (BOTH, "LOCKOUT", "STOPPED", "STOPPED", "STOPPING", "STOPPING", "STOPPING"),
-    "LOCKOUT": (0, "LOCKOUT", "LOCKOUT", "LOCKOUT", "LOCKOUT", "LOCKOUT", "LOCKOUT"),
+    # state: outputs, then the next state for each of TRIGGERS
+    "STOPPED": (0, "LOCKOUT", "STOPPED", "STOPPED", "STOPPED", "TESTING", "STOPPED", "STOPPED"),
+    "TESTING": (0, "LOCKOUT", "STOPPED", "STOPPED", "STOPPED", "TESTING", "RUN", "TESTING"),
+    "RUN": (BOTH, "LOCKOUT", "STOPPED", "STOPPED", "STOPPING", "RUN", "RUN", "RUN"),
+    "STOPPING": (BOTH, "LOCKOUT", "STOPPED", "STOPPED", *["STOPPING"] * 4),
+    "LOCKOUT": (0, *["LOCKOUT"] * 7),
 }
-TRIGGERS = ("FAULT", "STOP", "CUT", "DELAYED_STOP", "RESET", "QUIET")
+
+# The test before energising, and the mirror contacts in it: all others are closed throughout.
+EXPECTED_TEST = (
+    # outputs, contacts that may open, contacts that are open at the end, least and most ms
+    (K1_STARVED, 0, 0, 30, 30),
+    (K1_LEVEL, 0, 0, 30, 30),
+    (K2, 0, 0, 2, 2),
+    (0, 0, 0, 30, 30),
+    (WATCHDOG_STARVED, 0, 0, 10, 10),
+    (K2 | WATCHDOG_STARVED, 0, 0, 30, 30),
+    (K2, 0, 0, 30, 30),
+    (0, 0, 0, 2, 2),
+    (K2, MIRROR_2, MIRROR_2, 120, 120),
+    (0, MIRROR_2, 0, 10, 50),
+    (K1, MIRROR_1, MIRROR_1, 120, 120),
+    (0, MIRROR_1, 0, 10, 50),
+)
+# With relays that drop out within 10 ms: when each step begins, and when the test is over.
+STEP_AT_MS = (0, 30, 60, 62, 92, 102, 132, 162, 164, 284, 294, 414)
+HEALTHY_TEST_MS = 424
+K1_DRIVES = K1 | K1_LEVEL | K1_STARVED
 
 
-@pytest.mark.requirement("SR-01", "SR-07", "SR-16")
+@pytest.mark.requirement("SR-01", "SR-07", "SR-13", "SR-16")
 def test_the_table_is_the_one_of_the_specification():
     written = {
         decide.STATE_NAMES[state]: (row[0], *(decide.STATE_NAMES[to] for to in row[1:]))
@@ -94,7 +127,24 @@ def test_the_table_is_the_one_of_the_specification():
     assert decide.TRIGGER_NAMES == TRIGGERS
 
 
+@pytest.mark.requirement("SR-13")
+def test_the_steps_of_the_test_are_the_ones_of_the_specification():
+    assert decide.TEST == EXPECTED_TEST
+
+
+@pytest.mark.requirement("SR-01", "SR-13")
+def test_no_step_of_the_test_drives_both_relays_or_one_in_two_ways():
+    for outputs, *_ in decide.TEST:
+        assert not (outputs & K2 and outputs & K1_DRIVES)
+        assert outputs & K1_DRIVES in (0, K1, K1_LEVEL, K1_STARVED)
+
+
+def test_each_output_has_a_bit_of_its_own():
+    assert (K1, K2, K1_LEVEL, K1_STARVED, WATCHDOG_STARVED) == (1, 2, 4, 8, 16)
+
+
 def test_any_two_state_codes_differ_in_at_least_four_bits():
+    assert set(decide.STATE_NAMES) == set(decide.TABLE)
     for one, other in itertools.combinations(decide.TABLE, 2):
         assert bin(one ^ other).count("1") >= 4
 
@@ -111,23 +161,28 @@ def raise_trigger(rig: Rig, trigger: str) -> None:
         rig.tick(closed=STOP_CATEGORY_1)
     elif trigger == "RESET":
         rig.press(200)
+    elif trigger == "PASSED":
+        rig.wait(HEALTHY_TEST_MS)
     else:
         rig.tick()
 
 
-@pytest.mark.requirement("SR-01", "SR-07")
+@pytest.mark.requirement("SR-01", "SR-07", "SR-13")
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize("state", EXPECTED_TABLE)
 def test_each_trigger_leads_from_each_state_where_the_table_says(state, trigger):
-    rig = IN_STATE[state](stop_delay=300)
+    rig = IN_STATE[state](stop_delay=1000)
     after = EXPECTED_TABLE[state][1 + TRIGGERS.index(trigger)]
-    if (state, trigger) == ("RUN", "CUT"):
-        after = "RUN"  # a report of standstill alone is no trigger
+    if trigger == "CUT" and state in ("TESTING", "RUN"):
+        after = state  # a report of standstill alone is no trigger
 
     raise_trigger(rig, trigger)
 
     assert rig.state == after
-    assert rig.outputs == EXPECTED_TABLE[after][0]
+    if after == "TESTING":
+        assert not rig.plant.load
+    else:
+        assert rig.outputs == EXPECTED_TABLE[after][0]
 
 
 def corrupt(rig: Rig) -> None:
@@ -149,7 +204,7 @@ STEP_CAUSES = {
     "contact discrepancy": ("fault", lambda rig: rig.wait(101, opened=CONTACT_A)),
     "mirror contact K1": ("fault", lambda rig: relay_stays_shut(rig, MIRROR_1)),
     "mirror contact K2": ("fault", lambda rig: relay_stays_shut(rig, MIRROR_2)),
-    "control tick late": ("event", lambda rig: rig.tick(11)),
+    "control tick late": ("event", lambda rig: rig.tick(4)),
     "key switch": ("condition", lambda rig: rig.tick(closed=KEY_MAINTENANCE)),
     "link key missing": ("condition", lambda rig: rig.tick(opened=LINK_KEY)),
     "protocol version": ("event", lambda rig: rig.tick(closed=VERSION_DIFFERS)),
@@ -158,13 +213,13 @@ STEP_CAUSES = {
 }
 BOOT_CAUSES = {"watchdog reset": "event", "power up": "event"}
 HELD_ONLY = {"reset button stuck": "condition"}
-LATER = {"self-test": "fault"}
+IN_TESTING_ONLY = {"self-test": "fault"}
 KINDS = {"event": decide.EVENT, "condition": decide.CONDITION, "fault": decide.LATCHED_FAULT}
 
 
 def test_the_tests_know_every_cause_and_its_kind():
     kinds = {name: kind for name, (kind, _) in STEP_CAUSES.items()}
-    kinds |= BOOT_CAUSES | HELD_ONLY | LATER
+    kinds |= BOOT_CAUSES | HELD_ONLY | IN_TESTING_ONLY
     assert dict(decide.CAUSES) == {name: KINDS[kind] for name, kind in kinds.items()}
 
 
@@ -214,7 +269,7 @@ def test_a_reset_after_each_cause_acts_unless_it_was_a_fault(cause):
     happen(rig)
 
     rig.wait(100)
-    rig.press(200)
+    rig.reset()
 
     assert rig.state == ("LOCKOUT" if kind == "fault" else "RUN")
 
@@ -247,7 +302,7 @@ def test_no_reset_acts_while_a_condition_lasts(lasting):
 
 def stops(inputs: int) -> bool:
     """Whether these inputs alone require the load to be off in this very tick."""
-    needed = CONTACT_A | CONTACT_B | SUPPLY | LINK_KEY
+    needed = CONTACT_A | CONTACT_B | SUPPLY | LINK_KEY | INTERRUPTS
     forbidden = KEY_MAINTENANCE | STOP_CATEGORY_0 | VERSION_DIFFERS
     return inputs & needed != needed or inputs & forbidden != 0
 
@@ -266,6 +321,7 @@ def test_in_run_every_combination_of_inputs_that_holds_a_stop_cuts_power(stop_de
         assert outputs == (0 if off else BOTH), hex(inputs)
         asked = not off and inputs & STOP_CATEGORY_1
         state = decide.STOPPED if off else decide.STOPPING if asked else decide.RUN
+        state = state if inputs & INTERRUPTS else decide.LOCKOUT
         assert decision.state == state, hex(inputs)
 
 
@@ -285,17 +341,38 @@ def test_in_stopping_every_combination_of_inputs_that_holds_a_stop_cuts_power(he
 @pytest.mark.requirement("SR-03", "SR-07", "SR-12")
 @pytest.mark.parametrize("stop_delay", [0, 300])
 def test_a_stop_wins_over_a_reset_that_is_released_in_the_same_tick(stop_delay):
-    before = about_to_run(stop_delay=stop_delay).decide
-    energising = set()
+    before = about_to_test(stop_delay=stop_delay).decide
+    resetting = set()
     for inputs in range(ALL_INPUTS + 1):
         decision = copy.copy(before)
 
         outputs = decision.step(1, inputs, FRESH)
 
+        assert outputs == (K1_STARVED if decision.state == decide.TESTING else 0), hex(inputs)
+        if decision.state not in (decide.STOPPED, decide.LOCKOUT):
+            resetting.add(inputs)
+    # Everything well, both mirror contacts closed, reset released; standstill changes nothing.
+    assert resetting == {WELL | MIRRORS, WELL | MIRRORS | STANDSTILL}
+
+
+@pytest.mark.requirement("SR-03", "SR-12", "SR-13")
+@pytest.mark.parametrize("stop_delay", [0, 300])
+def test_a_stop_wins_over_the_end_of_the_test_in_the_same_tick(stop_delay):
+    rig = under_test(stop_delay=stop_delay)
+    rig.wait(HEALTHY_TEST_MS - 1)
+    energising = set()
+    for inputs in range(ALL_INPUTS + 1):
+        decision = copy.copy(rig.decide)
+
+        outputs = decision.step(1, inputs, FRESH)
+
+        assert outputs == (BOTH if decision.state == decide.RUN else 0), hex(inputs)
         if outputs:
             energising.add(inputs)
-    # Everything well, both mirror contacts closed, reset released; standstill changes nothing.
-    assert energising == {WELL | MIRRORS, WELL | MIRRORS | STANDSTILL}
+    # Everything well, both mirror contacts closed; standstill and the reset button change nothing.
+    well = WELL | MIRRORS
+    more = (0, STANDSTILL, RESET_PRESSED, STANDSTILL | RESET_PRESSED)
+    assert energising == {well | other for other in more}
 
 
 @pytest.mark.requirement("SR-03", "SR-06", "SR-16")
@@ -307,7 +384,8 @@ def test_at_rest_no_combination_of_inputs_energises(state, heartbeat):
         decision = copy.copy(before)
 
         assert decision.step(1, inputs, heartbeat) == 0, hex(inputs)
-        assert decision.state == before.state, hex(inputs)
+        state = before.state if inputs & INTERRUPTS else decide.LOCKOUT
+        assert decision.state == state, hex(inputs)
 
 
 @pytest.mark.requirement("SR-02")
@@ -406,7 +484,7 @@ def test_heartbeats_that_are_always_too_late_keep_nothing_running(age):
     rig.wait(200, heartbeat=age)
 
     rig.wait(200, closed=RESET_PRESSED, heartbeat=age)
-    rig.wait(SETTLE_MS, heartbeat=age)
+    rig.wait(SETTLE_MS + HEALTHY_TEST_MS, heartbeat=age)
 
     assert rig.state == ("RUN" if age == 99 else "STOPPED")
 
@@ -471,9 +549,9 @@ def test_other_requests_for_a_delayed_stop_do_not_prolong_the_first(delay):
 def test_the_deadline_is_kept_in_time_not_in_ticks():
     rig = stopping(300)
 
-    outputs = [rig.tick(10) for _ in range(40)]
+    outputs = [rig.tick(3) for _ in range(120)]
 
-    assert outputs == [BOTH] * 29 + [0] * 11
+    assert outputs == [BOTH] * 99 + [0] * 21
 
 
 @pytest.mark.requirement("SR-05")
@@ -543,7 +621,7 @@ def test_a_reset_during_the_delay_changes_nothing():
 def test_a_second_delayed_stop_after_a_reset_has_its_whole_delay_again():
     rig = stopping(300)
     rig.wait(500)
-    rig.press(200)
+    rig.reset()
 
     outputs = [rig.tick(closed=STOP_CATEGORY_1)] + [rig.tick() for _ in range(400)]
 
@@ -558,7 +636,7 @@ def test_a_stop_request_counts_however_many_came_before_it():
     rig = stopped()
     rig.wait(10000, closed=STOP_CATEGORY_0)
     rig.wait(60)
-    rig.press(200)
+    rig.reset()
     assert rig.state == "RUN"
 
     assert rig.tick(closed=STOP_CATEGORY_0) == 0
@@ -596,8 +674,9 @@ def test_a_press_resets_if_it_lasts_150_ms_to_3_s(ms, acts):
     rig = stopped()
 
     rig.press(ms)
-    rig.wait(200)
 
+    assert rig.state == ("TESTING" if acts else "STOPPED")
+    rig.wait(1000)
     assert rig.state == ("RUN" if acts else "STOPPED")
 
 
@@ -606,11 +685,15 @@ def test_a_press_resets_if_it_lasts_150_ms_to_3_s(ms, acts):
 def test_a_reset_acts_on_the_settled_release_not_on_the_press(ms):
     rig = stopped()
 
-    pressed = [rig.tick(closed=RESET_PRESSED) for _ in range(ms)]
-    released = [rig.tick() for _ in range(60)]
+    states = []
+    for _ in range(ms):
+        assert rig.tick(closed=RESET_PRESSED) == 0
+        states.append(rig.state)
+    for _ in range(60):
+        rig.tick()
+        states.append(rig.state)
 
-    assert not any(pressed)
-    assert released == [0] * 49 + [BOTH] * 11
+    assert states == ["STOPPED"] * (ms + 49) + ["TESTING"] * 11
 
 
 @pytest.mark.requirement("SR-07")
@@ -621,6 +704,7 @@ def test_a_reset_forgets_the_causes_of_the_stop():
 
     rig.press(200)
 
+    assert rig.state == "TESTING"
     assert rig.first is None
     assert rig.tripped is None
     assert rig.causes == set()
@@ -633,7 +717,7 @@ def test_each_stop_needs_a_reset_of_its_own():
         rig.tick(closed=STOP_CATEGORY_0)
         rig.wait(300)
         assert rig.state == "STOPPED"
-        rig.press(200)
+        rig.reset()
         assert rig.state == "RUN"
 
 
@@ -650,9 +734,14 @@ def test_a_contact_that_bounces_at_press_and_release_still_resets_once(bounce_ms
         rig.wait(bounce_ms, closed=RESET_PRESSED)
     assert rig.state == "STOPPED"
 
-    outputs = [rig.tick() for _ in range(60)]
+    rig.wait(49)
+    assert rig.state == "STOPPED"
+    rig.tick()
+    assert rig.state == "TESTING"
+    rig.wait(2000)
 
-    assert outputs == [0] * 49 + [BOTH] * 11
+    assert rig.state == "RUN"
+    assert rig.decide.resets_refused == 0
 
 
 @pytest.mark.requirement("SR-08")
@@ -703,7 +792,7 @@ def test_a_button_held_since_power_up_does_not_reset_when_let_go(boot_cause, ms)
     rig.press(ms)
     rig.wait(200)
     assert rig.state == "STOPPED"
-    rig.press(200)
+    rig.reset()
 
     assert rig.state == "RUN"
 
@@ -746,7 +835,7 @@ def test_a_button_held_since_before_the_stop_does_not_reset_when_let_go(before_m
     rig.press(after_ms)
     rig.wait(200)
     assert rig.state == "STOPPED"
-    rig.press(200)
+    rig.reset()
 
     assert rig.state == "RUN"
 
@@ -764,7 +853,7 @@ def test_a_stop_at_any_moment_of_the_press_voids_it(stopper, at):
 
     rig.wait(200)
     assert rig.state == "STOPPED"
-    rig.press(200)
+    rig.reset()
 
     assert rig.state == "RUN"
 
@@ -809,7 +898,7 @@ def test_a_stuck_button_that_comes_free_is_a_stop_cause_no_more():
     rig.wait(200)
     assert rig.state == "STOPPED" and not rig.present
 
-    rig.press(200)
+    rig.reset()
 
     assert rig.state == "RUN"
 
@@ -882,7 +971,7 @@ def test_every_start_is_stopped_with_its_cause_recorded(cause):
 
 
 @pytest.mark.requirement("SR-09")
-@pytest.mark.parametrize("state", ["RUN", "STOPPING"])
+@pytest.mark.parametrize("state", ["TESTING", "RUN", "STOPPING"])
 def test_loss_of_the_supply_is_reported_as_brown_out_although_every_input_reads_open(state):
     rig = IN_STATE[state]()
     before = rig.causes
@@ -890,6 +979,7 @@ def test_loss_of_the_supply_is_reported_as_brown_out_although_every_input_reads_
     rig.tick(opened=SUPPLY | BUTTON | MIRRORS)
 
     assert rig.outputs == 0
+    assert rig.state == "STOPPED"
     assert rig.tripped == "brown-out"
     if not before:
         assert rig.first == "brown-out"
@@ -897,13 +987,16 @@ def test_loss_of_the_supply_is_reported_as_brown_out_although_every_input_reads_
 
 @pytest.mark.requirement("SR-09", "SR-11", "SR-12")
 @pytest.mark.parametrize("still_closed", [0, CONTACT_A, MIRROR_1])
-def test_loss_of_the_supply_does_not_lock_out_and_a_reset_acts_when_it_is_back(still_closed):
-    rig = running()
+@pytest.mark.parametrize("state", ["STOPPED", "TESTING", "RUN", "STOPPING"])
+def test_loss_of_the_supply_does_not_lock_out_and_a_reset_acts_when_it_is_back(
+    state, still_closed
+):
+    rig = IN_STATE[state]()
 
     rig.wait(10000, opened=(SUPPLY | BUTTON | MIRRORS) & ~still_closed)
     rig.wait(60)
     assert rig.state == "STOPPED"
-    rig.press(200)
+    rig.reset()
 
     assert rig.state == "RUN"
 
@@ -927,7 +1020,7 @@ def test_a_blink_of_the_supply_does_not_excuse_a_fault_that_lasts():
     [(1, "STOPPED"), (99, "STOPPED"), (100, "STOPPED"), (101, "LOCKOUT"), (102, "LOCKOUT")],
 )
 @pytest.mark.parametrize("contact", [CONTACT_A, CONTACT_B])
-@pytest.mark.parametrize("start", ["RUN", "STOPPED", "STOPPING"])
+@pytest.mark.parametrize("start", ["RUN", "STOPPED", "STOPPING", "TESTING"])
 def test_contacts_that_disagree_for_longer_than_100_ms_lock_out(start, contact, ms, state):
     rig = IN_STATE[start]()
 
@@ -991,10 +1084,9 @@ def test_a_mirror_contact_that_has_not_closed_50_ms_after_de_energising_locks_ou
 def test_a_mirror_contact_that_has_not_opened_100_ms_after_energising_locks_out(
     mirror, name, ms, state
 ):
-    rig = running()
+    rig = energised()
 
-    for _ in range(ms):  # a locked-out rig is de-energised, and its mirror contacts are closed
-        rig.tick(closed=mirror)
+    rig.wait(ms, closed=mirror)
     rig.wait(200)
 
     assert rig.state == state
@@ -1004,7 +1096,7 @@ def test_a_mirror_contact_that_has_not_opened_100_ms_after_energising_locks_out(
 @pytest.mark.requirement("SR-12")
 @pytest.mark.parametrize(("mirror", "name"), [(MIRROR_1, "K1"), (MIRROR_2, "K2")])
 def test_a_mirror_contact_open_before_energising_locks_out(mirror, name):
-    rig = about_to_run()
+    rig = about_to_test()
 
     assert rig.tick(opened=mirror) == 0
 
@@ -1049,6 +1141,325 @@ def test_a_mirror_contact_late_to_open_has_its_whole_time_to_close_after_a_stop(
     assert rig.state == "LOCKOUT"
 
 
+# --- SR-13: the test before energising -------------------------------------------------------
+
+
+def through_the_test(rig: Rig, elapsed: int = 1) -> tuple[int, int]:
+    """To the tick that ends the test, the load dead all the time: how many ms, what was driven."""
+    for ms in range(elapsed, 1000, elapsed):
+        driven = rig.outputs
+        rig.tick(elapsed)
+        assert not rig.plant.load
+        if rig.state != "TESTING":
+            return ms, driven
+    raise AssertionError("never ended")
+
+
+@pytest.mark.requirement("SR-01", "SR-13")
+def test_every_step_drives_what_it_should_for_its_time_and_only_then_is_the_load_energised():
+    rig = about_to_test()
+
+    outputs = []
+    for _ in range(425):
+        outputs.append(rig.tick())
+        assert not rig.plant.load
+
+    assert rig.state == "RUN"
+    assert outputs == (
+        [K1_STARVED] * 30
+        + [K1_LEVEL] * 30
+        + [K2] * 2
+        + [0] * 30
+        + [WATCHDOG_STARVED] * 10
+        + [K2 | WATCHDOG_STARVED] * 30
+        + [K2] * 30
+        + [0] * 2
+        + [K2] * 120
+        + [0] * 10
+        + [K1] * 120
+        + [0] * 10
+        + [BOTH]
+    )
+    rig.wait(5)
+    assert rig.plant.load
+
+
+@pytest.mark.requirement("SR-13")
+@pytest.mark.parametrize(
+    ("relays", "elapsed", "ms"),
+    [
+        ({}, 1, 424),
+        ({}, 2, 424),
+        ({}, 3, 432),
+        ({"k2_ms": (120, 10)}, 1, 424),
+        ({"k2_ms": (120, 11)}, 1, 425),
+        ({"k2_ms": (120, 50)}, 1, 464),
+        ({"k2_ms": (120, 50), "k1_ms": (120, 50)}, 1, 504),
+    ],
+)
+def test_a_test_that_passes_takes_424_ms_and_at_most_80_ms_more_with_slow_relays(
+    relays, elapsed, ms
+):
+    rig = under_test(plant=Plant(**relays))
+
+    assert through_the_test(rig, elapsed) == (ms, 0)
+
+    assert rig.state == "RUN"
+    assert rig.outputs == BOTH
+    assert rig.causes == set()
+
+
+# defect: what is wrong with the plant, and when and under which outputs the test finds it
+DEFECTS = {
+    "K1 pulls in without pulses": ({"k1_pulls_in_on": K1 | K1_STARVED}, 1, K1_STARVED),
+    "K1 pulls in on a level": ({"k1_pulls_in_on": K1 | K1_LEVEL}, 31, K1_LEVEL),
+    "K2 pulls in on the latch alone": ({"k2_needs_pin": False}, 65, 0),
+    "K2 pulls in on the pin alone": ({"k2_needs_latch": False}, 107, K2 | WATCHDOG_STARVED),
+    "K2 pulls in when the feed is back": ({"latch_needs_rising_pin": False}, 137, K2),
+    "K1 pulls in on K2's pin": (
+        {"k1_ms": (5, 1), "k1_pulls_in_on": BOTH},
+        107,
+        K2 | WATCHDOG_STARVED,
+    ),
+    "K2 moves for a short pulse": ({"k2_ms": (2, 1)}, 62, K2),
+    "K2 does not pull in": ({"k2_ms": (NEVER, 1)}, 284, K2),
+    "K2 pulls in too late": ({"k2_ms": (121, 1)}, 284, K2),
+    "K2 does not drop out": ({"k2_ms": (5, NEVER)}, 334, 0),
+    "K2 drops out too late": ({"k2_ms": (5, 51)}, 334, 0),
+    "K1 does not pull in": ({"k1_ms": (NEVER, 1)}, 414, K1),
+    "K1 pulls in too late": ({"k1_ms": (121, 1)}, 414, K1),
+    "K1 does not drop out": ({"k1_ms": (1, NEVER)}, 464, 0),
+    "K1 drops out too late": ({"k1_ms": (1, 51)}, 464, 0),
+    "K2's mirror contact stays closed": ({"mirror_2_moves_with": ()}, 284, K2),
+    "K1's mirror contact stays closed": ({"mirror_1_moves_with": ()}, 414, K1),
+    "K1's mirror contact moves with K2": ({"mirror_1_moves_with": ("K1", "K2")}, 169, K2),
+    "K2's mirror contact moves with K1": ({"mirror_2_moves_with": ("K1", "K2")}, 295, K1),
+    "the mirror contacts are exchanged": (
+        {"mirror_1_moves_with": ("K2",), "mirror_2_moves_with": ("K1",)},
+        169,
+        K2,
+    ),
+}
+
+
+@pytest.mark.requirement("SR-12", "SR-13")
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_each_defect_is_found_in_its_step_and_locks_out_with_the_load_dead(defect):
+    wrong, ms, driven = DEFECTS[defect]
+    rig = under_test(plant=Plant(**wrong))
+
+    assert through_the_test(rig) == (ms, driven)
+
+    assert rig.state == "LOCKOUT"
+    assert rig.outputs == 0
+    assert rig.first == rig.tripped == "self-test"
+    assert rig.causes == {"self-test"}
+    for pressed in (0, RESET_PRESSED, 0):
+        for _ in range(200):
+            assert rig.tick(closed=pressed) == 0
+            assert not rig.plant.load
+
+
+def step_at(ms: int) -> tuple[int, int, int, int, int]:
+    """The step whose outputs are on when the test is this old."""
+    return EXPECTED_TEST[sum(begin <= ms for begin in STEP_AT_MS) - 1]
+
+
+@pytest.mark.requirement("SR-12", "SR-13")
+@pytest.mark.parametrize("mirror", [MIRROR_1, MIRROR_2])
+def test_a_mirror_contact_that_is_open_where_it_must_not_locks_out_at_any_ms(mirror):
+    rig = under_test()
+    for ms in range(HEALTHY_TEST_MS):
+        _, may_open, *_ = step_at(ms)
+        wrong = copy.deepcopy(rig)
+
+        outputs = wrong.tick(opened=mirror)
+
+        if mirror & ~may_open:
+            assert (outputs, wrong.state, wrong.tripped) == (0, "LOCKOUT", "self-test"), ms
+        else:
+            assert wrong.state == "TESTING", ms
+        rig.tick()
+    assert rig.state == "RUN"
+
+
+@pytest.mark.requirement("SR-13")
+@pytest.mark.parametrize(("at", "state"), [(283, "TESTING"), (284, "LOCKOUT"), (285, "TESTING")])
+def test_a_mirror_contact_must_be_open_in_the_last_reading_of_its_relay_s_step(at, state):
+    rig = under_test()
+    rig.wait(at - 1)
+
+    rig.tick(closed=MIRROR_2)
+
+    assert rig.state == state
+
+
+@pytest.mark.requirement("SR-02", "SR-03", "SR-13")
+@pytest.mark.parametrize("heartbeat", [NO_HEARTBEAT, FRESH])
+@pytest.mark.parametrize("stop_delay", [0, 300])
+@pytest.mark.parametrize("begin", STEP_AT_MS)
+def test_in_every_step_every_combination_of_inputs_that_holds_a_stop_ends_the_test(
+    begin, stop_delay, heartbeat
+):
+    rig = under_test(stop_delay=stop_delay)
+    rig.wait(begin)
+    driven, may_open, *_ = step_at(begin)
+    assert rig.outputs == driven
+    for inputs in range(ALL_INPUTS + 1):
+        decision = copy.copy(rig.decide)
+
+        outputs = decision.step(1, inputs, heartbeat)
+
+        wrong = ~inputs & MIRRORS & ~may_open and inputs & SUPPLY
+        if wrong or not inputs & INTERRUPTS:
+            expected = (0, decide.LOCKOUT)
+        elif stops(inputs) or inputs & STOP_CATEGORY_1:
+            expected = (0, decide.STOPPED)
+        else:  # standstill and the reset button change nothing
+            expected = (driven, decide.TESTING)
+        assert (outputs, decision.state) == expected, hex(inputs)
+
+
+# What ends the test in its very tick. The age of the heartbeat is set to what it would be.
+TEST_ENDERS = {
+    **{name: lambda rig, more=more: rig.tick(**more) for name, more in STOPPERS.items()},
+    "tick after 4 ms": lambda rig: rig.tick(4),
+    "tick after 400 ms": lambda rig: rig.tick(400),
+    "tick before the last": lambda rig: rig.tick(-1),
+    "heartbeat lost": lambda rig: rig.tick(heartbeat=NO_HEARTBEAT),
+}
+
+
+@pytest.mark.requirement("SR-02", "SR-03", "SR-04", "SR-05", "SR-13")
+@pytest.mark.parametrize("stop_delay", [0, 300])
+@pytest.mark.parametrize("ender", TEST_ENDERS)
+def test_each_stop_at_each_ms_of_the_test_drops_everything_in_that_tick(ender, stop_delay):
+    rig = under_test(stop_delay=stop_delay)
+    not_stopped = []
+    for ms in range(HEALTHY_TEST_MS):
+        ended = copy.deepcopy(rig)
+        if ender == "heartbeat lost":
+            ended.decide.heartbeat_age = 99
+
+        TEST_ENDERS[ender](ended)
+
+        assert ended.outputs == 0
+        assert ended.causes
+        if ended.state != "STOPPED":
+            not_stopped.append(ms)
+        rig.tick()
+    assert rig.state == "RUN"
+    assert not_stopped == []
+
+
+@pytest.mark.requirement("SR-02", "SR-07", "SR-13")
+@pytest.mark.parametrize("ender", TEST_ENDERS)
+@pytest.mark.parametrize("begin", STEP_AT_MS)
+def test_a_test_that_was_ended_stays_so_and_the_next_reset_begins_with_the_first_step(
+    begin, ender
+):
+    rig = under_test()
+    rig.wait(begin)
+    if ender == "heartbeat lost":
+        rig.decide.heartbeat_age = 99
+    TEST_ENDERS[ender](rig)
+
+    for _ in range(300):
+        assert rig.tick() == 0
+    assert rig.state == "STOPPED"
+    rig.press(200)
+    assert rig.state == "TESTING"
+    assert rig.outputs == K1_STARVED
+    rig.wait(HEALTHY_TEST_MS - 1)
+    assert rig.state == "TESTING"
+    rig.tick()
+
+    assert rig.state == "RUN"
+
+
+@pytest.mark.requirement("SR-05", "SR-13")
+def test_a_delayed_stop_in_the_test_is_not_delayed():
+    rig = under_test(stop_delay=1000)
+    rig.wait(200)
+    assert rig.outputs == K2
+
+    assert rig.tick(closed=STOP_CATEGORY_1) == 0
+
+    assert rig.state == "STOPPED"
+    assert rig.first == rig.tripped == "stop requested"
+
+
+@pytest.mark.requirement("SR-04", "SR-13")
+@pytest.mark.parametrize("silent_from", [1, 100, 200, 326])
+def test_silence_in_the_test_stops_at_the_timeout(silent_from):
+    rig = under_test()
+    rig.wait(silent_from - 1)
+    rig.tick(heartbeat=0)
+
+    rig.wait(99, heartbeat=NO_HEARTBEAT)
+    assert rig.state == ("RUN" if silent_from == 326 else "TESTING")
+    rig.tick(heartbeat=NO_HEARTBEAT)
+
+    assert rig.state == "STOPPED"
+    assert rig.first == rig.tripped == "heartbeat lost"
+
+
+@pytest.mark.requirement("SR-13")
+@pytest.mark.parametrize("elapsed", [0, 1, 2, 3])
+def test_a_tick_of_up_to_3_ms_in_the_test_is_in_time(elapsed):
+    rig = under_test()
+
+    assert rig.tick(elapsed) == K1_STARVED
+
+    assert rig.state == "TESTING"
+
+
+@pytest.mark.requirement("SR-07", "SR-08", "SR-13")
+@pytest.mark.parametrize(("begin", "end"), [(0, 1), (0, 60), (10, 210), (0, 424), (100, 424)])
+def test_the_reset_button_does_nothing_in_the_test(begin, end):
+    rig = under_test()
+    untouched = under_test()
+
+    for ms in range(600):
+        pressed = RESET_PRESSED if begin <= ms < end else 0
+        assert rig.tick(closed=pressed) == untouched.tick()
+        assert rig.state == untouched.state
+
+    assert rig.state == "RUN"
+
+
+@pytest.mark.requirement("SR-07", "SR-13")
+@pytest.mark.parametrize("stop_at", [0, 49, 51, 150, 199])
+def test_a_button_held_since_the_test_does_not_reset_when_let_go_after_a_stop(stop_at):
+    rig = under_test()
+    rig.wait(10)
+
+    for ms in range(200):
+        request = STOP_CATEGORY_0 if ms == stop_at else 0
+        rig.tick(closed=RESET_PRESSED | request)
+    rig.wait(200)
+
+    assert rig.state == "STOPPED"
+
+
+@pytest.mark.requirement("SR-12", "SR-13")
+@pytest.mark.parametrize(("ms", "state"), [(49, "STOPPED"), (50, "LOCKOUT")])
+@pytest.mark.parametrize(("at", "mirror", "name"), [(200, MIRROR_2, "K2"), (350, MIRROR_1, "K1")])
+def test_a_relay_that_does_not_drop_out_after_a_stop_in_the_test_locks_out(
+    at, mirror, name, ms, state
+):
+    rig = under_test()
+    rig.wait(at)
+    assert not rig.plant.mirrors & mirror
+    assert rig.tick(closed=STOP_CATEGORY_0) == 0
+
+    rig.wait(ms, opened=mirror)
+    rig.wait(100)
+
+    assert rig.state == state
+    assert (f"mirror contact {name}" in rig.causes) == (state == "LOCKOUT")
+
+
 # --- SR-16: lockout --------------------------------------------------------------------------
 
 
@@ -1091,27 +1502,43 @@ def test_in_lockout_neither_key_nor_reset_nor_time_nor_a_dead_supply_helps():
     assert rig.outputs == 0
 
 
-@pytest.mark.requirement("SR-16")
-def test_in_maintenance_the_relays_cannot_be_energised():
+@pytest.mark.requirement("SR-13", "SR-16")
+def test_in_maintenance_the_relays_can_be_neither_energised_nor_tested():
     rig = stopped()
+    rig.wait(100, closed=KEY_MAINTENANCE)
 
-    rig.wait(100, closed=KEY_MAINTENANCE)
-    rig.wait(200, closed=KEY_MAINTENANCE | RESET_PRESSED)
-    rig.wait(100, closed=KEY_MAINTENANCE)
-    assert rig.state == "STOPPED"
-    rig.wait(100)
-    rig.press(200)
+    for ms, pressed in ((200, RESET_PRESSED), (1000, 0)):
+        for _ in range(ms):
+            assert rig.tick(closed=KEY_MAINTENANCE | pressed) == 0
+            assert rig.state == "STOPPED"
+    rig.wait(60)
+    rig.reset()
 
     assert rig.state == "RUN"
 
 
+@pytest.mark.requirement("SR-13", "SR-16")
+@pytest.mark.parametrize("at", [0, 1, 100, 199, 200, 240, 249])
+def test_a_key_in_maintenance_from_any_moment_of_the_press_on_keeps_the_test_from_starting(at):
+    rig = stopped()
+
+    for ms in range(1000):
+        pressed = RESET_PRESSED if ms < 200 else 0
+        key = KEY_MAINTENANCE if ms >= at else 0
+
+        assert rig.tick(closed=pressed | key) == 0
+        assert rig.state == "STOPPED"
+
+
 @pytest.mark.requirement("SR-16")
-def test_turning_the_key_to_maintenance_stops():
-    rig = running()
+@pytest.mark.parametrize("state", ["TESTING", "RUN", "STOPPING"])
+def test_turning_the_key_to_maintenance_stops(state):
+    rig = IN_STATE[state]()
 
     assert rig.tick(closed=KEY_MAINTENANCE) == 0
 
-    assert rig.tripped == "key switch"
+    assert rig.state == "STOPPED"
+    assert "key switch" in rig.causes
 
 
 @pytest.mark.requirement("SR-16")
@@ -1135,10 +1562,10 @@ def test_faults_found_in_lockout_are_added_to_its_causes():
     [
         (0, False),
         (1, False),
-        (9, False),
-        (10, False),
-        (11, True),
-        (12, True),
+        (2, False),
+        (3, False),
+        (4, True),
+        (5, True),
         (400, True),
         (59999, True),
         (60000, True),
@@ -1148,7 +1575,7 @@ def test_faults_found_in_lockout_are_added_to_its_causes():
         (-400, True),
     ],
 )
-def test_a_tick_more_than_10_ms_after_the_last_or_before_it_stops(state, elapsed, late):
+def test_a_tick_more_than_3_ms_after_the_last_or_before_it_stops(state, elapsed, late):
     rig = IN_STATE[state]()
 
     outputs = rig.tick(elapsed)
@@ -1173,10 +1600,24 @@ def test_time_that_cannot_be_right_makes_the_last_heartbeat_too_old(elapsed):
 def test_a_late_tick_while_stopped_is_no_stop_cause():
     rig = stopped()
 
-    rig.tick(11)
+    rig.tick(4)
 
     assert "control tick late" not in rig.causes
     assert rig.state == "STOPPED"
+
+
+@pytest.mark.requirement("SR-02", "SR-16")
+@pytest.mark.parametrize("with_a_dead_supply", [0, SUPPLY | BUTTON | MIRRORS])
+@pytest.mark.parametrize("state", EXPECTED_TABLE)
+def test_a_board_that_has_lost_its_interrupts_locks_out_at_once(state, with_a_dead_supply):
+    rig = IN_STATE[state]()
+
+    assert rig.tick(opened=INTERRUPTS | with_a_dead_supply) == 0
+
+    assert rig.state == "LOCKOUT"
+    assert "internal" in rig.causes
+    if state != "LOCKOUT":
+        assert rig.tripped == "internal"
 
 
 @pytest.mark.requirement("SR-01", "SR-16")
@@ -1191,14 +1632,14 @@ def test_a_flipped_bit_in_the_state_word_locks_out_at_once_and_never_energises(s
     assert rig.state == "LOCKOUT"
     assert "internal" in rig.causes
     assert rig.tripped == "internal"
-    rig.press(200)
+    rig.reset()
     assert rig.outputs == 0
 
 
 @pytest.mark.requirement("SR-01", "SR-16")
 @pytest.mark.parametrize("word", [0, -1, 1 << 16, decide.RUN << 8 | decide.STOPPED])
 def test_a_state_word_that_is_no_state_locks_out_even_in_a_tick_with_a_reset(word):
-    rig = about_to_run()
+    rig = about_to_test()
     rig.decide.state = word
 
     assert rig.tick() == 0
@@ -1206,9 +1647,9 @@ def test_a_state_word_that_is_no_state_locks_out_even_in_a_tick_with_a_reset(wor
     assert rig.state == "LOCKOUT"
 
 
-@pytest.mark.requirement("SR-01")
-@pytest.mark.parametrize("state", ["STOPPED", "LOCKOUT"])
-def test_up_to_three_flipped_bits_never_turn_a_state_at_rest_into_an_energised_one(state):
+@pytest.mark.requirement("SR-01", "SR-13")
+@pytest.mark.parametrize("state", ["STOPPED", "TESTING", "LOCKOUT"])
+def test_up_to_three_flipped_bits_never_turn_a_dead_state_into_one_that_drives(state):
     before = IN_STATE[state]().decide
     for flips in range(1, 4):
         for bits in itertools.combinations(range(8), flips):
@@ -1250,8 +1691,8 @@ def test_the_first_cause_stays_the_first_and_all_of_them_are_kept():
         ({"opened": LINK_KEY, "closed": REQUESTS | KEY_MAINTENANCE}, "key switch"),
         ({"opened": LINK_KEY, "closed": REQUESTS}, "link key missing"),
         ({"closed": REQUESTS}, "protocol version"),
-        ({"elapsed": 11, "closed": REQUESTS | KEY_MAINTENANCE}, "control tick late"),
-        ({"elapsed": 11, "opened": CONTACT_B}, "button contact B"),
+        ({"elapsed": 4, "closed": REQUESTS | KEY_MAINTENANCE}, "control tick late"),
+        ({"elapsed": 4, "opened": CONTACT_B}, "button contact B"),
     ],
 )
 def test_of_several_causes_in_one_tick_the_most_telling_is_the_first(more, first):
@@ -1304,50 +1745,111 @@ def test_lowest_names_the_first_bit():
 # --- Properties: whatever happens, in whatever order -----------------------------------------
 
 
+AT_REST = (decide.STOPPED, decide.LOCKOUT)
+
+
+@dataclasses.dataclass
+class SeenStep:
+    """A step of the test as it was seen."""
+
+    driven: int
+    ms: int = 0
+    opened: int = 0
+    open_at_end: int = 0
+
+
 class Watched(Rig):
     """A rig that checks every step of it against the rules."""
 
-    def __init__(self, **arguments: int) -> None:
-        super().__init__(**arguments)
+    def __init__(self, **settings: int) -> None:
+        super().__init__(**settings)
         self.press_ms = 0  # of the present or last press, from its first closing to its last
         self.since_closing_ms = 0
         self.open_ms = SETTLE_MS
         self.press_was_sampled_late = False
         self.delayed_ms = 0
+        self.tested: list[SeenStep] = []
 
-    def step(self, elapsed: int, inputs: int, heartbeat: int) -> None:
+    def step(self, elapsed: int, inputs: int, heartbeat: int) -> int:
         before = self.decide.state
-        outputs = self.outputs = self.decide.step(elapsed, inputs, heartbeat)
+        driven = self.outputs
+        outputs = super().step(elapsed, inputs, heartbeat)
         after = self.decide.state
 
         assert after in decide.TABLE
-        assert outputs == (BOTH if after in (decide.RUN, decide.STOPPING) else 0)  # SR-01
-        if stops(inputs):
-            assert outputs == 0  # SR-02, SR-03
+        if stops(inputs) or not 0 <= elapsed <= 3:
+            assert after in AT_REST  # SR-02, SR-03
+        if self.decide.heartbeat_age >= self.decide.heartbeat_timeout:
+            assert after in AT_REST  # SR-04
+        if after in AT_REST:
+            assert outputs == 0
+            assert self.decide.causes
+            assert self.decide.first != decide.NO_CAUSE
+        else:
+            assert not self.decide.present
         if before == decide.LOCKOUT:
             assert after == decide.LOCKOUT  # SR-16
-        if after == decide.RUN and before != decide.RUN:  # SR-07
+        for name, value in vars(self.decide).items():
+            assert 0 <= value <= SMALL_INTEGER_MAX, name
+        self.check_testing(before, after, driven, elapsed, inputs)
+        self.check_energised(before, after, elapsed)
+
+        self.follow_press(elapsed, bool(inputs & RESET_PRESSED))
+        return outputs
+
+    def check_testing(
+        self, before: int, after: int, driven: int, elapsed: int, inputs: int
+    ) -> None:
+        """Into TESTING only by a press, and in it no load and no delay of a stop."""
+        if before == decide.TESTING:
+            self.follow_test(driven, elapsed, inputs)
+        if after != decide.TESTING:
+            return
+        assert not (self.outputs & K2 and self.outputs & K1_DRIVES)  # SR-13
+        assert not self.plant.load  # SR-01
+        assert not inputs & STOP_CATEGORY_1
+        if before != decide.TESTING:  # SR-07
             assert before == decide.STOPPED
-            assert not inputs & (RESET_PRESSED | STOP_CATEGORY_1)
+            assert self.outputs == K1_STARVED
+            assert not inputs & RESET_PRESSED
             assert inputs & MIRRORS == MIRRORS
-            assert not self.decide.present
-            # Two samples of at most 10 ms may count as pressed what was not.
-            assert self.press_ms >= 140 or self.press_was_sampled_late or elapsed > 10
-        if after == decide.STOPPING and before != decide.STOPPING:
+            # Two samples of at most 3 ms may count as pressed what was not.
+            assert self.press_ms >= 144 or self.press_was_sampled_late
+            self.tested = []
+
+    def check_energised(self, before: int, after: int, elapsed: int) -> None:
+        """Into RUN only by the whole test, into STOPPING only from RUN and not for long."""
+        if after not in (decide.RUN, decide.STOPPING):
+            return
+        assert self.outputs == BOTH
+        if after == decide.RUN and before != decide.RUN:  # SR-13
+            assert before == decide.TESTING
+            self.check_test()
+        elif after == decide.STOPPING and before != decide.STOPPING:
             assert before == decide.RUN
             self.delayed_ms = 0
         elif after == decide.STOPPING:
             self.delayed_ms += elapsed
             assert self.delayed_ms < self.decide.stop_delay  # SR-05
-        if self.decide.heartbeat_age >= self.decide.heartbeat_timeout:
-            assert outputs == 0  # SR-04
-        if outputs == 0:
-            assert self.decide.causes
-            assert self.decide.first != decide.NO_CAUSE
-        for name, value in vars(self.decide).items():
-            assert 0 <= value <= SMALL_INTEGER_MAX, name
 
-        self.follow_press(elapsed, bool(inputs & RESET_PRESSED))
+    def follow_test(self, driven: int, elapsed: int, inputs: int) -> None:
+        """What a chart recorder at the outputs and the mirror contacts would draw."""
+        opened = ~inputs & MIRRORS
+        if not self.tested or self.tested[-1].driven != driven:
+            self.tested.append(SeenStep(driven))
+        self.tested[-1].ms += elapsed
+        self.tested[-1].opened |= opened
+        self.tested[-1].open_at_end = opened
+
+    def check_test(self) -> None:
+        """The whole test was done, each step for its time, and no mirror contact was wrong."""
+        assert [done.driven for done in self.tested] == [outputs for outputs, *_ in EXPECTED_TEST]
+        for done, (_, may_open, at_end, least, most) in zip(
+            self.tested, EXPECTED_TEST, strict=True
+        ):
+            assert least <= done.ms <= most + 2  # the last tick of a step may be one of 3 ms
+            assert not done.opened & ~may_open
+            assert done.open_at_end == at_end
 
     def follow_press(self, elapsed: int, closed: bool) -> None:
         """What a person with a stopwatch would say of the reset button."""
@@ -1355,25 +1857,18 @@ class Watched(Rig):
             self.since_closing_ms = 0
             self.press_was_sampled_late = False
         self.since_closing_ms += elapsed
-        self.press_was_sampled_late |= not 0 <= elapsed <= 10
+        self.press_was_sampled_late |= not 0 <= elapsed <= 3
         if closed:
             self.press_ms = self.since_closing_ms
         self.open_ms = 0 if closed else self.open_ms + abs(elapsed)
 
-    def tick(
-        self, elapsed: int = 1, *, opened: int = 0, closed: int = 0, heartbeat: int = FRESH
-    ) -> int:
-        healthy = WELL if self.outputs else WELL | MIRRORS
-        self.step(elapsed, healthy & ~opened | closed, heartbeat)
-        return self.outputs
-
 
 ELAPSED = st.one_of(
-    st.integers(0, 12), st.integers(-5, 500), st.integers(-(1 << 29), (1 << 29) - 1)
+    st.integers(0, 4), st.integers(-5, 500), st.integers(-(1 << 29), (1 << 29) - 1)
 )
 HEARTBEAT = st.one_of(st.just(NO_HEARTBEAT), st.integers(0, 200), st.integers(0, (1 << 30) - 1))
-BITS = st.integers(0, ALL_INPUTS)
-ONE_BIT = st.sampled_from([1 << bit for bit in range(12)])
+BITS = st.integers(0, ALL_INPUTS).map(lambda bits: bits | INTERRUPTS)
+ONE_BIT = st.sampled_from([1 << bit for bit in range(13)])
 
 
 class AnyStory(RuleBasedStateMachine):
@@ -1405,6 +1900,13 @@ class AnyStory(RuleBasedStateMachine):
         self.rig.wait(60)
         self.rig.press(ms)
 
+    @rule(elapsed=st.integers(1, 3))
+    def reset_and_test(self, elapsed):
+        self.rig.wait(60)
+        self.rig.press(200)
+        for _ in range(450 // elapsed):
+            self.rig.tick(elapsed)
+
     @rule(ms=st.integers(1, 120), bit=ONE_BIT)
     def one_input_is_wrong(self, ms, bit):
         self.rig.wait(ms, opened=bit)
@@ -1430,7 +1932,7 @@ class AnyStory(RuleBasedStateMachine):
         self.rig.tick(elapsed)
 
     @invariant()
-    def energised_only_without_a_present_cause(self):
+    def nothing_is_driven_under_a_present_cause(self):
         if hasattr(self, "rig") and self.rig.outputs:
             assert not self.rig.decide.present
 
@@ -1443,7 +1945,7 @@ AnyStory.TestCase.settings = settings(
 )
 
 
-@pytest.mark.requirement("SR-01", "SR-02", "SR-03", "SR-04", "SR-05", "SR-07", "SR-16")
+@pytest.mark.requirement("SR-01", "SR-02", "SR-03", "SR-04", "SR-05", "SR-07", "SR-13", "SR-16")
 class TestAnyStory(AnyStory.TestCase):
     """No story breaks a rule (see Watched.step)."""
 
@@ -1454,7 +1956,7 @@ SEGMENTS = st.lists(
 )
 
 
-@pytest.mark.requirement("SR-07")
+@pytest.mark.requirement("SR-07", "SR-13")
 @settings(max_examples=100, deadline=None)
 @given(
     segments=SEGMENTS,
@@ -1467,6 +1969,7 @@ def test_no_sequence_without_the_reset_button_ever_energises(segments, boot_caus
     for ticks, elapsed, inputs, heartbeat in segments:
         for _ in range(ticks):
             assert decision.step(elapsed, inputs & ~RESET_PRESSED, heartbeat) == 0
+            assert decision.state in AT_REST
 
 
 @pytest.mark.requirement("SR-07")
@@ -1477,6 +1980,19 @@ def test_no_sequence_of_requests_from_the_host_leaves_stopped(requests):
     rig.tick(closed=STOP_CATEGORY_0)
 
     for bits, heartbeat in requests:
-        rig.tick(closed=bits & REQUESTS, heartbeat=heartbeat)
+        assert rig.tick(closed=bits & REQUESTS, heartbeat=heartbeat) == 0
+        assert rig.state == "STOPPED"
 
-    assert rig.state == "STOPPED"
+
+@pytest.mark.requirement("SR-07", "SR-13")
+@settings(max_examples=100, deadline=None)
+@given(requests=st.dictionaries(st.integers(0, 423), st.sampled_from(REQUEST_BITS), max_size=30))
+def test_no_sequence_of_requests_from_the_host_ends_the_test_sooner_but_by_a_stop(requests):
+    rig = under_test()
+
+    for ms in range(424):
+        assert rig.state in ("TESTING", "STOPPED")
+        rig.tick(closed=requests.get(ms, 0))
+
+    stopped_by = [bits for bits in requests.values() if bits != STANDSTILL]
+    assert rig.state == ("STOPPED" if stopped_by else "RUN")

@@ -13,9 +13,10 @@ def test_the_readme_shows_the_present_table() -> None:
     assert diagram.with_diagram(text) == text, "run: python -m redbutton.diagram README.md"
 
 
-def test_only_a_reset_leads_to_run() -> None:
-    into_run = [triggers for _, after, triggers in diagram.edges() if after == "RUN"]
-    assert into_run == [["reset by a person"]]
+def test_only_a_reset_and_a_test_lead_to_run() -> None:
+    into = {after: (before, triggers) for before, after, triggers in diagram.edges()}
+    assert into["RUN"] == ("TESTING", ["test passed"])
+    assert into["TESTING"] == ("STOPPED", ["reset by a person"])
 
 
 def test_every_state_is_drawn() -> None:

@@ -33,6 +33,7 @@ def on() -> Iterator[Bench]:
     """Both relays driven since time 0, load on since 12 ms."""
     bench = Bench()
     bench.plant.pulses(HELD_US)
+    bench.plant.feed(HELD_US)
     bench.plant.k2(1)
     bench.plant.advance(100_000)
     assert bench.plant.value["load"] == 1

@@ -67,7 +67,8 @@ class VirtualBoard:
     ) -> None:
         """`key` is provisioned (None: no settings). `flash` is kept if given, else made and lost.
 
-        `firmware`: folders that hold the firmware's files, searched in this order.
+        `firmware`: folders whose files are put on the flash, of two by one name the first; none
+        to leave what is there.
         `before`: what people and faults did before power-up, as {"key": 1}; see `Plant.act`.
         """
         self._own_flash = None if flash else tempfile.TemporaryDirectory(prefix="redbutton-")
@@ -79,11 +80,14 @@ class VirtualBoard:
                 "stop_delay_ms": stop_delay_ms,
             }
             (self.flash / "settings.json").write_text(json.dumps(settings))
+        for folder in reversed(firmware):
+            for file in folder.glob("*.py"):
+                shutil.copyfile(file, self.flash / file.name)
         self.changes: list[Change] = []
         self.resets: list[str] = []
         self.errors: list[str] = []
         self.values = {"supply": 1, "contact_a": 1, "contact_b": 1, "mirror_1": 1, "mirror_2": 1}
-        path = [SHIM, *firmware, ".frozen"]
+        path = [SHIM, "", ".frozen"]
         command_out, self._to = os.pipe()
         self._from, trace_in = os.pipe()
         self._process = subprocess.Popen(
@@ -150,6 +154,14 @@ class VirtualBoard:
     def load(self) -> bool:
         """Whether the modelled load is energised: the truth of every verdict."""
         return bool(self.values.get("load", 0))
+
+    def power_cycle(self) -> None:
+        """Take the board's power away and give it back."""
+        self._command("power")
+
+    def touch(self) -> None:
+        """A host sets the port to 1200 baud."""
+        self._command("touch")
 
     def last(self, signal: str, value: int) -> Change:
         """The last time that `signal` became `value`; LookupError if it never did."""
@@ -249,7 +261,7 @@ class RealTimeBoard(VirtualBoard):
         self._answers: list[dict[str, Any]] = []
         self.on_change: Callable[[Change], None] | None = None
         super().__init__("realtime", key, **settings)
-        self.cable = Cable(port, self.serial_in, self.serial_out)
+        self.cable = Cable(port, self.serial_in, self.serial_out, self.touch)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -263,6 +275,12 @@ class RealTimeBoard(VirtualBoard):
     def act(self, name: str, value: int) -> None:
         """A person or a fault acts now. See `Plant.act`."""
         self._command(f"act {name} {value}")
+
+    def power_cycle(self) -> None:
+        """Take the board's power away and give it back: its port goes, and comes anew."""
+        self.cable.unplug()
+        super().power_cycle()
+        self.cable.plug()
 
     def press(self) -> None:
         """Press the red button."""

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import select
+import termios
 import threading
 import tty
+from collections.abc import Callable
 from pathlib import Path
 
 CHUNK = 4096
@@ -20,11 +22,18 @@ class Cable:
 
     HEARD_MAX = 16384
 
-    def __init__(self, port: Path, board_in: int, board_out: int) -> None:
-        """`board_in`, `board_out`: file descriptors of the board's serial input and output."""
+    def __init__(
+        self, port: Path, board_in: int, board_out: int, touched: Callable[[], None]
+    ) -> None:
+        """`board_in`, `board_out`: file descriptors of the board's serial input and output.
+
+        `touched` is called when a host has set the line speed to 1200 baud.
+        """
         self.port = port
         self._board_in = board_in
         self._board_out = board_out
+        self._touched = touched
+        self._speed = 0
         self._wake_out, self._wake_in = os.pipe()
         self._lock = threading.Lock()
         self._master: int | None = None
@@ -68,6 +77,14 @@ class Cable:
         os.close(self._wake_in)
         os.close(self._wake_out)
 
+    def _watch_speed(self, master: int) -> None:
+        """Tell of a line speed of 1200 baud, once each time that it is set."""
+        speed = termios.tcgetattr(master)[5]
+        if speed != self._speed:
+            self._speed = speed
+            if speed == termios.B1200:
+                self._touched()
+
     def _link(self, terminal: str) -> None:
         new = self.port.with_name(self.port.name + ".new")
         with contextlib.suppress(FileNotFoundError):
@@ -95,7 +112,7 @@ class Cable:
             if to_board:
                 writable.append(self._board_in)
             try:
-                ready, free, _ = select.select(readable, writable, [], 1.0)
+                ready, free, _ = select.select(readable, writable, [], 0.1)
             except OSError:
                 continue  # the cable was pulled while we waited
             if self._wake_out in ready:
@@ -109,6 +126,7 @@ class Cable:
                 if self._master is None or self._master != master:
                     to_host = b""
                 else:
+                    self._watch_speed(master)
                     if master in ready:
                         data = _read(master) or b""
                         self.heard = (self.heard + data)[-self.HEARD_MAX :]

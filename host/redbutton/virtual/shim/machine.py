@@ -16,11 +16,16 @@ _INPUTS = {
     pins.KEY: "key",
     pins.SUPPLY: "supply",
 }
+_LAMPS = {
+    pins.LAMP_RED: "lamp_red",
+    pins.LAMP_GREEN: "lamp_green",
+    pins.BUZZER: "buzzer",
+}
 _cause = PWRON_RESET
 
 
 class Pin:
-    """A GPIO. Of the outputs only K2 is wired for levels: K1's drive ignores them."""
+    """A GPIO. K1's is driven by its state machine, see rp2.py."""
 
     IN = 0
     OUT = 1
@@ -31,14 +36,22 @@ class Pin:
 
     def __init__(self, gpio, mode=IN, pull=None, *, value=None):
         self.gpio = gpio
+        self._level = 0
         if value is not None:
             self.value(value)
 
     def value(self, level=None):
         if level is None:
             return world.world.plant.sense(_INPUTS[self.gpio])
+        level = 1 if level else 0
+        plant = world.world.plant
         if self.gpio == pins.K2:
-            world.world.plant.k2(1 if level else 0)
+            plant.k2(level)
+        elif self.gpio == pins.WATCHDOG and level and not self._level:
+            plant.feed()
+        elif self.gpio in _LAMPS:
+            plant.lamp(_LAMPS[self.gpio], level)
+        self._level = level
         return None
 
     def irq(self, handler=None, trigger=IRQ_FALLING, hard=False):
@@ -52,6 +65,19 @@ class Pin:
                 world.world.falling.pop(name, None)
 
         world.world.falling[name] = fall
+        return Interrupt(name, trigger)
+
+
+class Interrupt:
+    """What `Pin.irq` returns."""
+
+    def __init__(self, name, trigger):
+        self._name = name
+        self._trigger = trigger
+
+    def trigger(self):
+        """The edges that still call the handler: none once it was removed."""
+        return self._trigger if self._name in world.world.falling else 0
 
 
 class WDT:
@@ -68,7 +94,7 @@ class WDT:
 def reset():
     if world.world.over:
         world.world.end()
-    raise world.ChipReset(world.world.resetting or "reset")
+    raise world.world.thrown or world.ChipReset(world.world.resetting or "reset")
 
 
 def reset_cause():

@@ -13,6 +13,7 @@ PULL_IN_US = 12000  # coil energised -> normally open contact closed
 DROP_OUT_US = 3500  # coil de-energised -> normally open contact open
 GUIDE_US = 1000  # the mirror contact opens this long before, and closes this long after
 PULSE_HOLD_US = 800  # K1's driver stays on this long after its last pulse
+WATCHDOG_US = 5400  # K2's hardware watchdog lets go this long after its last feed
 CONTACT_SKEW_US = 700  # contact B of the button moves this long after contact A
 BOUNCE_US = (300, 500, 900, 1200)  # a contact that moves goes back and forth at these times
 
@@ -23,7 +24,15 @@ SIGNALS = (
     "reset",
     "key",
     "k1_pulses",
+    "k1_level",
     "k2_pin",
+    "watchdog",
+    "latch",
+    "drive_1",
+    "switch_2",
+    "lamp_red",
+    "lamp_green",
+    "buzzer",
     "coil_1",
     "coil_2",
     "relay_1",
@@ -34,8 +43,23 @@ SIGNALS = (
 )
 CONTACT = ("relay_1", "relay_2")
 MIRROR = ("mirror_1", "mirror_2")
-# What a fault pins to a value, whatever drives it: a welded relay contact is ("relay_1", 1).
-STUCK = ("contact_a", "contact_b", "relay_1", "relay_2", "mirror_1", "mirror_2", "reset")
+LAMPS = ("lamp_red", "lamp_green", "buzzer")
+# What a fault pins to a value, whatever drives it: a welded relay contact is ("relay_1", 1), a
+# shorted transistor of K1's driver ("drive_1", 1), of K2's ("switch_2", 1), of its watchdog
+# ("latch", 1).
+STUCK = (
+    "contact_a",
+    "contact_b",
+    "relay_1",
+    "relay_2",
+    "mirror_1",
+    "mirror_2",
+    "reset",
+    "drive_1",
+    "switch_2",
+    "watchdog",
+    "latch",
+)
 
 
 class Plant:
@@ -49,6 +73,8 @@ class Plant:
         self._free = {}  # what each signal would be if nothing were stuck
         self._stuck = {}
         self._pulses_end = -PULSE_HOLD_US
+        self._fed_until = 0
+        self._watchdog_check = None  # when it will be seen whether the feed has ended
         self._pulse_check = None  # when it will be seen whether the pulses have ended
         self._moves = [0, 0]  # how often each relay's armature was sent somewhere
         for name in SIGNALS:
@@ -127,13 +153,15 @@ class Plant:
 
     def pulses(self, until):
         """K1's pin carries pulses until `until`; a time that has passed ends them."""
-        self._pulses_end = max(until, self.now)
         if until <= self.now:
+            self._pulses_end = min(self._pulses_end, self.now)
             self._pulses_over()
-        elif not self.value["k1_pulses"]:
+            return
+        self._pulses_end = until
+        if not self.value["k1_pulses"]:
             self._set("k1_pulses", 1)
             self._settle()
-        if until > self.now and (self._pulse_check is None or until < self._pulse_check):
+        if self._pulse_check is None or until < self._pulse_check:
             self._pulse_check = until
             self.at(until, self._pulses_due)
 
@@ -149,11 +177,40 @@ class Plant:
             self._set("k1_pulses", 0)
             self.at(self.now + PULSE_HOLD_US, self._settle)
 
+    def k1_level(self, level):
+        """K1's pin stays high or low: a level passes no capacitor."""
+        self._set("k1_level", level)
+
     def k2(self, level):
-        """K2's pin."""
+        """K2's pin. Its rising edge sets the watchdog's latch, while the watchdog is fed."""
         if self.value["k2_pin"] != level:
             self._set("k2_pin", level)
+            if level and self.value["watchdog"]:
+                self._set("latch", 1)
             self._settle()
+
+    def feed(self, microseconds=WATCHDOG_US):
+        """A rising edge on the watchdog's pin: from now on it holds so long."""
+        self._fed_until = self.now + microseconds
+        self._set("watchdog", 1)
+        if self._watchdog_check is None:
+            self._watchdog_check = self._fed_until
+            self.at(self._fed_until, self._watchdog_due)
+
+    def _watchdog_due(self):
+        self._watchdog_check = None
+        if self._fed_until > self.now:
+            self._watchdog_check = self._fed_until
+            self.at(self._fed_until, self._watchdog_due)
+            return
+        self._set("watchdog", 0)
+        if not self.value["watchdog"]:
+            self._set("latch", 0)
+        self._settle()
+
+    def lamp(self, name, level):
+        """A pin of the stack light."""
+        self._set(name, level)
 
     # --- physics
 
@@ -168,8 +225,10 @@ class Plant:
         """Follow the coils and the load from what is set now."""
         v = self.value
         held = v["k1_pulses"] or self.now < self._pulses_end + PULSE_HOLD_US
-        self._coil(0, v["supply"] and v["contact_a"] and held)
-        self._coil(1, v["supply"] and v["contact_b"] and v["k2_pin"])
+        self._set("drive_1", 1 if held else 0)
+        self._set("switch_2", v["k2_pin"])
+        self._coil(0, v["supply"] and v["contact_a"] and v["drive_1"])
+        self._coil(1, v["supply"] and v["contact_b"] and v["switch_2"] and v["latch"])
         self._load()
 
     def _coil(self, relay, on):

@@ -10,7 +10,19 @@ import sys
 
 import world
 
-FIRMWARE = ("boot", "main", "controller", "link", "decide", "board", "pulse", "settings", "wire")
+# The board is wired as the pin map beside these stand-ins says, whatever is on its flash.
+sys.path.append(sys.path[0] + "/../../firmware")
+import machine
+
+sys.path.pop()
+sys.modules.pop("pins")
+
+import chip_micropython  # noqa: E402
+import repl  # noqa: E402
+
+sys.modules["micropython"] = chip_micropython
+KEPT = list(sys.modules)
+BOOT_US = 50000  # from a reset to boot.py
 
 
 def count_work(this):
@@ -21,6 +33,8 @@ def count_work(this):
     def counted(name, function):
         def call(*arguments):
             result = function(*arguments)
+            if result == this.interrupt_char != -1:
+                raise KeyboardInterrupt  # the USB driver sees the byte before any reader does
             if result != -1:  # Port.read: no byte was there
                 this.work[name] += 1
             return result
@@ -32,24 +46,56 @@ def count_work(this):
     wire.Signer.tag = counted("tags", wire.Signer.tag)
 
 
-def boot(this):
-    """One life of the chip, from reset to reset."""
-    import machine
-
-    for name in FIRMWARE:
-        sys.modules.pop(name, None)
+def script(this, name, names):
+    """Run a script if it is there, as MicroPython does (pyexec.c): whether it raised nothing."""
     try:
-        count_work(this)
-        __import__("boot")
-        __import__("main")
-    except world.ChipReset as reset:
-        this.chip_reset(reset.cause)
-        machine._cause = machine.WDT_RESET
+        with open(name, "rb") as file:
+            source = file.read()
+    except OSError:
+        return True
+    this.interrupt_char = repl.CTRL_C
+    try:
+        exec(compile(source, name, "exec"), names)
+    except BaseException as error:
+        if this.over or isinstance(error, world.ChipReset):
+            raise
+        sys.print_exception(error)
+        return False
+    finally:
+        this.interrupt_char = -1
+    return True
+
+
+def live(this):
+    """One life of the chip, from reset to reset, as in MicroPython's ports/rp2/main.c."""
+    raw = False
+    while True:
+        for name in list(sys.modules):
+            if name not in KEPT:
+                sys.modules.pop(name)
+        names = {"__name__": "__main__"}
+        if script(this, "boot.py", names) and not raw:
+            if "controller" in sys.modules:
+                count_work(this)
+            script(this, "main.py", names)
+        raw = repl.serve(this, names, raw)
+        this.falling = {}
+        repl.say(b"MPY: soft reboot\r\n")
 
 
 this = world.start(sys.argv[1] == "realtime", *[int(word) for word in sys.argv[2:5]])
 for word in sys.argv[5:]:
     name, value = word.split("=")
     this.plant.act(name, int(value))
+cause = None
 while True:
-    boot(this)
+    try:
+        if cause == "boot loader":
+            this.stay_dead()
+        if cause is not None:
+            this.sleep(BOOT_US)
+        live(this)
+    except world.ChipReset as reset:
+        cause = reset.cause
+        this.chip_reset(cause)
+        machine._cause = machine.PWRON_RESET if cause == "power up" else machine.WDT_RESET

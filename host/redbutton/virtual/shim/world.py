@@ -6,7 +6,7 @@ follows the wall clock; if this process was late, the ticks that it missed are m
 so that a busy machine never looks to the firmware like a slow chip.
 
 Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
-                           | stats | quit
+                           | power | touch | stats | quit
 Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
                            | stats JSON | reset CAUSE | error TEXT
 WALL_US is the machine's monotonic clock, comparable between processes.
@@ -16,8 +16,9 @@ import gc
 import json
 import select
 
+import micropython
 import utime
-from plant import Plant
+from plant import LAMPS, Plant
 
 LATENESS_STEPS_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 
@@ -44,6 +45,9 @@ class World:
         self.watchdog_due = None
         self.over = False
         self.resetting = None  # a reset that is under way
+        self.interrupt_char = -1  # of the USB driver, see chip_micropython.py
+        self.thrown = None  # out of a scheduled call
+        self._touched = False
         self.falling = {}  # interrupt handlers by signal
 
     def _say(self, text):
@@ -70,6 +74,8 @@ class World:
 
     def sleep(self, microseconds):
         """The firmware sleeps: the tick is over, and the world goes on."""
+        if self.thrown is not None:
+            raise self.thrown
         self._account()
         self._advance(self.plant.now + microseconds)
 
@@ -145,6 +151,10 @@ class World:
             self.plant.act(words[1], int(words[2]))
         elif words[0] == "at":
             self.plant.at(int(words[1]), self.plant.act, words[2], int(words[3]))
+        elif words[0] == "power":
+            self._reset("power up")
+        elif words[0] == "touch":
+            self._touch()
         elif words[0] == "go":
             self._granted = int(words[1])
         elif words[0] == "stats":
@@ -153,6 +163,28 @@ class World:
             self.end()
         else:
             raise ValueError("not a command")
+
+    def _reset(self, cause):
+        self.resetting = cause
+        raise ChipReset(cause)
+
+    def _touch(self):
+        """A host set 1200 baud: the USB driver schedules a call that starts the boot loader.
+
+        It is made by the interpreter's own scheduler: never while another one is being made.
+        """
+        if not self._touched:
+            self._touched = True
+            micropython.schedule(self._start_boot_loader, None)
+
+    def _start_boot_loader(self, _):
+        if self._touched and self.thrown is None:
+            self.thrown = ChipReset("boot loader")
+
+    def stay_dead(self):
+        """No firmware runs until the power is cycled."""
+        while True:
+            self._advance(self.plant.now + 1000)
 
     def _account(self):
         self._ticks += 1
@@ -187,9 +219,14 @@ class World:
         """Pins become inputs: nothing drives a relay any more."""
         self.watchdog_due = None
         self.resetting = None
+        self.thrown = None
+        self._touched = False
         self.falling = {}
         self.plant.pulses(self.plant.now)
+        self.plant.k1_level(0)
         self.plant.k2(0)
+        for name in LAMPS:
+            self.plant.lamp(name, 0)
         self._say("reset " + cause)
 
 

@@ -30,7 +30,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
-from redbutton import key
+from redbutton import attestation, key
 from redbutton.errors import RedbuttonError
 from redbutton.gate import COMMAND_AGE_S, REST_S, Gate
 from redbutton.model import SafetyState
@@ -59,9 +59,8 @@ class GateNode(Node):
             self._setting("command_age", COMMAND_AGE_S, "how old a command may be, in seconds"),
             self._setting("rest", REST_S, "silence that counts as rest, in seconds"),
         )
-        self._owner = self._port = Owner(
-            port or None, key.load(Path(key_file or key.default_file()))
-        )
+        keys = Path(key_file or key.default_file())
+        self._owner = self._port = Owner(port or None, key.load(keys), attestation.expected(keys))
         self._last: tuple[object, ...] | None = None
         self._repeat = 0.0
         self._waiting: list[tuple[float, Future[bool]]] = []
