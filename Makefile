@@ -4,8 +4,11 @@ IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 
 HARDWARE = $(notdir $(wildcard hardware/*.py))
 
+COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py lock_step_chain.py \
+	journal_chain.py flood.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark sizes chip-benchmark hardware fmea firmware clean
+.PHONY: help demo test lint requirements benchmark coverage mutation sizes chip-benchmark hardware fmea firmware clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -26,6 +29,12 @@ lint:  ## check style and types
 
 requirements:  ## show which tests prove which requirement
 	@$(IN_ENVIRONMENT) python -m pytest tests -q -m requirement --requirements-table
+
+coverage:  ## print the firmware's lines and branches that no test reaches: a failure
+	@$(IN_ENVIRONMENT) python -m pytest -q --firmware-coverage $(COVERED)
+
+mutation:  ## change decide.py and wire.py in every small way; half an hour (EVERY=40: a slice)
+	@$(IN_ENVIRONMENT) python tests/mutation.py $(if $(EVERY),--every $(EVERY))
 
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py

@@ -61,8 +61,8 @@ class Board:
         self._watchdog: machine.WDT | None = None
         # Whether the chip's watchdog, from its next feeding on, waits FLASH_MS for the one after:
         # for a tick that writes flash, with the outputs off.
-        self.patient = False
-        self._was_patient = False
+        self.patient = True
+        self._was_patient = True
 
     # The interrupt handlers must not allocate: one that raises is silently removed.
 
@@ -110,8 +110,9 @@ class Board:
         else:
             self._k1.off()
         self._k2.value(1 if outputs & decide.K2 else 0)
-        if self._openings_a != self._seen_a or self._openings_b != self._seen_b:
-            self._k1.off()  # opened since `inputs`: the next tick will see it
+        new = self._openings_a != self._seen_a or self._openings_b != self._seen_b
+        if new:  # unreached: silicon. Opened since `inputs`: the next tick will see it
+            self._k1.off()
             self._k2.value(0)
 
     def show(self, lamps: int) -> None:
@@ -122,8 +123,8 @@ class Board:
                 pin.value(1 if lamps & bit else 0)
 
     def start_watchdog(self) -> None:
-        """From now on `feed_watchdog` must come at least every WATCHDOG_MS."""
-        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        """Before anything that could hang. The first ticks are waited for patiently."""
+        self._watchdog = machine.WDT(timeout=FLASH_MS)
 
     def feed_watchdogs(self, outputs: int) -> None:
         """The chip's and K2's, after a control tick that ran every step, and nowhere else (SR-15).
@@ -133,7 +134,7 @@ class Board:
         if not outputs & decide.WATCHDOG_STARVED:
             self._feed.value(1)
             self._feed.value(0)
-        if self._watchdog is None:
+        if self._watchdog is None:  # unreached: only in maintenance, where no tick comes
             return
         if self.patient == self._was_patient:
             self._watchdog.feed()
@@ -210,7 +211,7 @@ class Port:
     def read(self) -> int:
         """The next byte, or -1 if none is there."""
         for _, event in self._poll.ipoll(0):
-            if event & select.POLLIN and self._in.readinto(self._byte):
+            if event & select.POLLIN and self._in.readinto(self._byte):  # unreached: no host
                 return self._byte[0]
         return -1
 

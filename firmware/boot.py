@@ -18,7 +18,7 @@ from machine import Pin
 OUTPUTS = (16, 17, 18)  # K1, K2, WATCHDOG
 KEY = 7
 KEY_MS = 20  # closed for so long, it is in maintenance; open at any moment, it is not
-MAIN = b"0ef8ec536bfea7b4594d7bf6662854be78fad41a7925c09527dc28cd61303ac3"
+MAIN = b"6166aeed2d538fb4250de2e570196fdcdf8a6fb8b1089c304d0ab2a264cc0ac7"
 
 
 def in_maintenance(key: Pin) -> bool:

@@ -114,10 +114,9 @@ class Controller:
         elif self.link.hello_asked and self._hello_in <= 0 and self._send_hello():
             self.link.hello_asked = False
             self._hello_in = HELLO_PERIOD_MS  # asked for in a flood, it must not crowd out states
-        elif self.link.attestation and self._attest_in <= 0:
-            if self.link.send(wire.ATTEST, self.link.attestation):
-                self.link.attestation = b""
-                self._attest_in = HELLO_PERIOD_MS
+        elif self.link.attestation and self._attest_in <= 0 and self._send_attestation():
+            self.link.attestation = b""
+            self._attest_in = HELLO_PERIOD_MS
         elif self.link.journal_asked >= 0 and self._status_in >= JOURNAL_ROOM_MS:
             self._send_journal()
         self._board.port.flush()
@@ -193,6 +192,9 @@ class Controller:
             ),
         )
 
+    def _send_attestation(self) -> bool:
+        return self.link.send(wire.ATTEST, self.link.attestation)
+
     def _send_hello(self) -> bool:
         return self.link.send(
             wire.HELLO,
@@ -212,8 +214,8 @@ class Controller:
 def run() -> None:
     """Forever."""
     board = Board()
-    controller = Controller(board)
     board.start_watchdog()
+    controller = Controller(board)
     due = time.ticks_us()
     while True:
         controller.tick()

@@ -16,7 +16,7 @@ Vocabulary: ISO 13850 (stop, reset), IEC 60204-1 (stop categories 0 and 1), ISO 
 
 try:
     from micropython import const
-except ImportError:  # CPython: const() is for the MicroPython compiler only
+except ImportError:  # unreached: with blinka installed. CPython has no const()
 
     def const(value):  # type: ignore
         return value

@@ -27,7 +27,7 @@ if "controller" in sys.modules:  # boot.py loaded it: the key switch is in opera
     # a line speed of 1200 baud, to start the boot loader. USB is served by reading the port.
     micropython.schedule(operate, None)
     time.sleep_ms(10)  # where it is called
-    machine.reset()
+    machine.reset()  # unreached: `operate` never ends
 
 import maintenance  # noqa: E402
 

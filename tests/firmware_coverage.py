@@ -5,20 +5,22 @@ statement marks that it was reached, every `if`, `while` and `for` marks both of
 allocates nothing, so that it works in interrupts and with the heap locked. The marks of all
 interpreters that ran are put together at the end.
 
-A line that only silicon can reach carries the comment `# silicon: why` and is left out.
+A line that no test here can reach carries the comment `# unreached: why` and is left out, with all
+that is in it.
 """
 
 import ast
 import hashlib
-import os
 import re
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 RECORDER = "coverage_marks"
-SILICON = "# silicon:"
-FOLDER = "FIRMWARE_COVERAGE_FOLDER"
+UNREACHED = "# unreached:"
 
 # Runs in both interpreters. `{size}` marks, one byte each, written at the end of the process.
 RECORDER_TEXT = """
@@ -74,7 +76,7 @@ class _Instrument(ast.NodeTransformer):
         self.file = file
         self.marks = marks
         self.skipped = {
-            number for number, line in enumerate(text.splitlines(), 1) if SILICON in line
+            number for number, line in enumerate(text.splitlines(), 1) if UNREACHED in line
         }
 
     def _reached(self, node: ast.stmt) -> ast.stmt:
@@ -207,7 +209,39 @@ def report(marks: Marks, folder: Path) -> tuple[str, bool]:
     return "\n".join(lines), not lost
 
 
-def folder_of_environment() -> Path | None:
-    """Where this run's marked firmware is, if there is one."""
-    name = os.environ.get(FOLDER)
-    return Path(name) if name else None
+class FirmwareCoverage:
+    """A plugin of pytest: all tests run on the marked firmware, and the report ends the run."""
+
+    def __init__(self) -> None:
+        import redbutton.firmware
+
+        self._folder = Path(tempfile.mkdtemp(prefix="rb-coverage-"))
+        self._marks = instrument(Path(redbutton.firmware.__path__[0]), self._folder)
+        marked = self._folder / "firmware"
+        redbutton.firmware.__path__ = [str(marked)]  # type: ignore[assignment]
+        sys.path.append(str(marked))  # for the recorder
+        import coverage_marks  # type: ignore[import-not-found]
+
+        from redbutton.virtual.board import FIRMWARE, VirtualBoard  # after that: it imports some
+
+        self._recorder = coverage_marks
+
+        begin = VirtualBoard.__init__
+
+        def on_marked_firmware(board: VirtualBoard, *arguments: Any, **settings: Any) -> None:
+            folders = settings.pop("firmware", (FIRMWARE,))
+            settings["firmware"] = tuple(marked if f == FIRMWARE else f for f in folders)
+            begin(board, *arguments, **settings)
+
+        VirtualBoard.__init__ = on_marked_firmware  # type: ignore[method-assign]
+
+    def pytest_sessionfinish(self, session: Any) -> None:
+        """A line that was not reached is a failure."""
+        self._recorder.write()
+        if any(missing(self._marks, self._folder)) and not session.exitstatus:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """What was reached, this process's own marks included."""
+        text, _ = report(self._marks, self._folder)
+        terminalreporter.write_line(text)

@@ -570,8 +570,8 @@ def virtual_board(
 
     The firmware, its interpreter and the port are real; pins, relays and load are a model.
 
-    Commands on standard input: press, release, reset, unplug, plug, key on|off, supply on|off,
-    stick SIGNAL 0|1, free SIGNAL, quit.
+    Commands on standard input: press, release, reset, unplug, plug, power (a power
+    cycle), key on|off, supply on|off, stick SIGNAL 0|1, free SIGNAL, quit.
     """
     from redbutton.virtual import console as virtual_console
 

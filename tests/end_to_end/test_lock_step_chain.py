@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chain import Chain
+from chain import Chain, patched_firmware
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -297,7 +297,7 @@ def test_a_supply_that_fails_and_returns_stays_stopped_and_is_no_lockout(running
 @pytest.mark.requirement("SR-09")
 def test_a_chip_reset_in_run_ends_in_stopped_with_its_cause(key: bytes, tmp_path: Path) -> None:
     """An exception in the loop resets the chip: main.py leaves nothing else."""
-    firmware = _patched_firmware(
+    firmware = patched_firmware(
         tmp_path,
         "controller.py",
         "        before = self.decide.state\n",
@@ -317,7 +317,7 @@ def test_a_chip_reset_in_run_ends_in_stopped_with_its_cause(key: bytes, tmp_path
 
 @pytest.mark.requirement("SR-15", "SR-09")
 def test_a_loop_that_stops_feeding_is_reset_by_the_watchdog(key: bytes, tmp_path: Path) -> None:
-    firmware = _patched_firmware(
+    firmware = patched_firmware(
         tmp_path,
         "controller.py",
         "        self._board.feed_watchdogs(outputs)\n",
@@ -338,7 +338,7 @@ def test_garbage_is_collected_in_time_and_in_ticks_that_decode_nothing(
     flash = tmp_path / "flash"
     flash.mkdir()
     spied = "open('spy', 'a').write('%d %d\\n' % (self._uptime, self.link.busy))\n"
-    firmware = _patched_firmware(
+    firmware = patched_firmware(
         tmp_path, "controller.py", "            gc.collect()\n", f"            {spied}"
     )
     with Chain(key, firmware=firmware, flash=flash) as chain:
@@ -474,15 +474,3 @@ def test_two_runs_are_the_same_to_the_byte(key: bytes) -> None:
 
 def test_the_controllers_states_are_the_hosts(key: bytes) -> None:
     assert set(decide.STATE_NAMES.values()) | {"UNKNOWN"} == {state.value for state in State}
-
-
-def _patched_firmware(folder: Path, name: str, old: str, new: str) -> tuple[Path, ...]:
-    """The firmware with one of its files changed."""
-    from redbutton.virtual.board import FIRMWARE
-
-    text = (FIRMWARE / name).read_text()
-    assert text.count(old) == 1
-    patch = folder / "patch"
-    patch.mkdir()
-    (patch / name).write_text(text.replace(old, new))
-    return patch, FIRMWARE

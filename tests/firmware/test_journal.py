@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_the_folder_of_the_entries_hides_no_module():
     """MicroPython would import a folder rather than the file of that name."""
     modules = {Path(name).stem for name in os.listdir(chip.FIRMWARE)}
     source = (chip.FIRMWARE / "journal.py").read_text()
-    (folder,) = [line.split('"')[1] for line in source.splitlines() if line.startswith("FOLDER")]
+    (folder,) = re.findall(r"""(?m)^FOLDER = ["'](\w+)["']""", source)
     assert folder not in modules
 
 

@@ -107,6 +107,28 @@ def test_turning_the_key_back_closes_after_a_soft_reset_too(key: bytes, soft_res
         assert chain.state.heard
 
 
+@pytest.mark.requirement("SR-16")
+@pytest.mark.parametrize(
+    ("again", "locked_out"),
+    [
+        pytest.param("power", False, id="a power cycle ends a lockout"),
+        pytest.param("reset", True, id="a chip reset does not"),
+    ],
+)
+def test_in_maintenance_a_lockout_is_ended_by_a_power_cycle_only(
+    key: bytes, tmp_path: Path, again: str, locked_out: bool
+) -> None:
+    with Chain(key, flash=tmp_path, before={"key": 1}) as chain:
+        chain.step(50)
+        (tmp_path / "lockout").write_text("64")
+        if again == "power":
+            chain.board.power_cycle()
+        else:
+            chain.board.write(b"\r\x01import machine; machine.reset()\x04")
+        chain.step(200)
+        assert (tmp_path / "lockout").exists() == locked_out
+
+
 @pytest.mark.requirement("SR-19")
 @pytest.mark.parametrize("open_at_ms", [2, 10, 19])
 def test_a_key_that_is_not_steadily_closed_at_boot_is_in_operation(

@@ -159,6 +159,10 @@ class VirtualBoard:
         """Take the board's power away and give it back."""
         self._command("power")
 
+    def lose_interrupt(self, signal: str) -> None:
+        """The chip no longer calls the firmware when this contact opens."""
+        self._command(f"lose {signal}")
+
     def touch(self) -> None:
         """A host sets the port to 1200 baud."""
         self._command("touch")

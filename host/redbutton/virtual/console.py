@@ -102,6 +102,7 @@ def command(board: RealTimeBoard, words: list[str]) -> None:
         "reset": board.reset,
         "unplug": board.cable.unplug,
         "plug": board.cable.plug,
+        "power": board.power_cycle,
     }
     match words:
         case [name] if name in simple:
@@ -114,6 +115,6 @@ def command(board: RealTimeBoard, words: list[str]) -> None:
             board.act(f"stick:{signal_name}", -1)
         case _:
             raise ValueError(
-                "not a command: press, release, reset, unplug, plug, key on|off, "
+                "not a command: press, release, reset, unplug, plug, power, key on|off, "
                 "supply on|off, stick SIGNAL 0|1, free SIGNAL, quit"
             )

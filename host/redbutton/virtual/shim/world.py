@@ -149,6 +149,8 @@ class World:
             if self.realtime:
                 self.plant.advance(max(self.plant.now, self._wall()))
             self.plant.act(words[1], int(words[2]))
+        elif words[0] == "lose":
+            self.falling.pop(words[1], None)
         elif words[0] == "at":
             self.plant.at(int(words[1]), self.plant.act, words[2], int(words[3]))
         elif words[0] == "power":
