@@ -105,7 +105,7 @@ def to_run(board: RealTimeBoard) -> None:
     """A person resets."""
     for _ in range(3):
         board.reset()
-        if board.wait_load(True, 1.0):
+        if board.wait_load(True, 2.0):
             return
     raise AssertionError("no reset acted")
 
