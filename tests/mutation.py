@@ -132,12 +132,14 @@ def main() -> int:
         progress = track(
             results, "mutants", len(chosen), console=console, disable=not console.is_terminal
         )
-        survivors = [mutant for mutant, alive in zip(chosen, progress, strict=True) if alive]
+        survivors = []
+        for mutant, alive in zip(chosen, progress, strict=True):
+            if alive:
+                survivors.append(mutant)
+                why = known.get(mutant.name, "NOT EXPLAINED")
+                text = f"survives: {mutant.name}\n          {why}"
+                console.print(text, markup=False, soft_wrap=True)
     unexplained = [mutant for mutant in survivors if mutant.name not in known]
-    for mutant in survivors:
-        console.print(f"survives: {mutant.name}", markup=False, soft_wrap=True)
-        why = known.get(mutant.name, "NOT EXPLAINED")
-        console.print(f"          {why}", markup=False, soft_wrap=True)
     stale = set(known) - {mutant.name for mutant in survivors} if options.every == 1 else set()
     stale = {name for name in stale if name.split(":")[0] in (options.file or SUITES)}
     for name in sorted(stale):
