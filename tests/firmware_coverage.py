@@ -123,13 +123,10 @@ class _Instrument(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _branching(self, node: ast.If | ast.While) -> ast.AST:
-        known = isinstance(node.test, (ast.Constant, ast.Name)) and ast.unparse(node.test) in (
-            "True",
-            "TYPE_CHECKING",
-        )
-        if ast.unparse(node.test) == "TYPE_CHECKING":
+        test = ast.unparse(node.test)
+        if test == "TYPE_CHECKING":
             return node
-        if not known:
+        if test != "True":
             node.test = self._call("way", node, node.test)
         return self.generic_visit(node)
 

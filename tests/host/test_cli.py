@@ -1,6 +1,5 @@
 """The command line as its users meet it: real processes, a real pseudo-terminal, real firmware."""
 
-import contextlib
 import json
 import os
 import pty
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import TIMEOUT_S, one_line, redbutton, running
 
 from redbutton import __version__
 from redbutton.errors import (
@@ -26,52 +26,6 @@ from redbutton.errors import (
     WrongKey,
 )
 from redbutton.virtual.board import FIRMWARE, RealTimeBoard
-
-TIMEOUT_S = 20
-
-
-def redbutton(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "redbutton.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        **options,
-    )
-
-
-@contextlib.contextmanager
-def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """The command in the background, ended like with Ctrl-C."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "redbutton.cli", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=TIMEOUT_S)
-
-
-def one_line(result: "subprocess.CompletedProcess[str]") -> str:
-    """The one line of complaint; nothing else may have been said."""
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1, result.stderr
-    assert "Traceback" not in result.stderr
-    return lines[0]
-
-
-@pytest.fixture
-def port(tmp_path: Path) -> Path:
-    """Where the virtual board's port is linked."""
-    return tmp_path / "port"
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from chain import Chain, firmware_on
+from command_line import one_line, redbutton, running
 from pytest_mock import MockerFixture
-from test_cli import one_line, redbutton, running
 
 from redbutton import attestation
 from redbutton.attestation import Expected
@@ -20,12 +20,6 @@ from redbutton.virtual.board import FIRMWARE, RealTimeBoard
 
 WANTED = attestation.files()
 GENUINE = Expected(attestation.digest(WANTED))
-
-
-@pytest.fixture
-def port(tmp_path: Path) -> Path:
-    """Where the virtual board's port is linked."""
-    return tmp_path / "port"
 
 
 @pytest.fixture

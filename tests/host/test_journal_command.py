@@ -1,5 +1,6 @@
 """Reading the journal: `redbutton journal` as its users meet it, and what it makes of answers."""
 
+import functools
 import json
 import struct
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 
 from redbutton.errors import JournalFaulty, KeyUnreadable, NoContact
@@ -252,14 +254,7 @@ def test_a_question_that_is_none_is_refused_with_a_reason(
 # --- the command
 
 
-def redbutton(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "redbutton.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+redbutton = functools.partial(command_line.redbutton, timeout=TIMEOUT_S)
 
 
 @pytest.fixture

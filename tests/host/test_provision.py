@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chain import Chain
-from test_cli import one_line, redbutton
+from command_line import one_line, redbutton
 
 from redbutton import attestation, key
 from redbutton.attestation import Configuration
@@ -21,12 +21,6 @@ from redbutton.errors import (
 from redbutton.firmware import wire
 from redbutton.maintenance import Maintenance, provision
 from redbutton.virtual.board import RealTimeBoard
-
-
-@pytest.fixture
-def port(tmp_path: Path) -> Path:
-    """Where the virtual board's port is linked."""
-    return tmp_path / "port"
 
 
 @pytest.fixture

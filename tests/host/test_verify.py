@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import functools
 import io
 import json
 import os
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 
 from redbutton.firmware import decide
@@ -62,15 +64,7 @@ EXPECTED = {
 }
 
 
-def redbutton(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run `redbutton verify` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "redbutton.cli", "verify", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+redbutton = functools.partial(command_line.redbutton, "verify", timeout=TIMEOUT_S)
 
 
 # --- The code under test is the code ---------------------------------------------------------
