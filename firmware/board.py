@@ -1,4 +1,7 @@
-"""The hardware: pins, pulse channel, chip watchdog, serial port, flash. Decides nothing."""
+"""The hardware of a Raspberry Pi Pico: pins, pulse channel, chip watchdog, serial port, flash.
+
+Decides nothing. What another chip does otherwise stands in a file of its own (`board_rp2350.py`).
+"""
 
 import errno
 import os

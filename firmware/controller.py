@@ -2,6 +2,7 @@
 
 import gc
 import struct
+import sys
 import time
 
 import attest
@@ -11,6 +12,7 @@ import journal
 import settings
 import wire
 from board import Board
+from board_rp2350 import BoardRP2350
 from link import STATUS_PERIOD_MS, UPTIME, Link
 
 FIRMWARE_VERSION = (0, 1, 0)
@@ -213,7 +215,7 @@ class Controller:
 
 def run() -> None:
     """Forever."""
-    board = Board()
+    board = BoardRP2350() if "RP2350" in sys.implementation._machine else Board()
     board.start_watchdog()
     controller = Controller(board)
     due = time.ticks_us()

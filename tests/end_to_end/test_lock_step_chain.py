@@ -315,6 +315,27 @@ def test_a_chip_reset_in_run_ends_in_stopped_with_its_cause(key: bytes, tmp_path
         assert any(isinstance(event, Rebooted) for event in chain.events)
 
 
+@pytest.mark.requirement("SR-09")
+@pytest.mark.parametrize(
+    ("chip_reset", "cause"), [(1 << 16, "power up"), (1 << 17, "brown-out")], ids=["POR", "BOR"]
+)
+def test_a_pico_2_tells_a_brown_out_from_power_up(
+    key: bytes, tmp_path: Path, chip_reset: int, cause: str
+) -> None:
+    firmware = patched_firmware(
+        tmp_path,
+        "controller.py",
+        '    board = BoardRP2350() if "RP2350" in',
+        "    import machine\n"
+        f"    machine.mem32 = {{0x4010002C: {chip_reset}}}\n"
+        '    board = BoardRP2350() if "linux" in',
+    )
+    with Chain(key, firmware=firmware) as chain:
+        chain.step(100)
+        assert chain.state.first_cause == cause
+        chain.run()
+
+
 @pytest.mark.requirement("SR-15", "SR-09")
 def test_a_loop_that_stops_feeding_is_reset_by_the_watchdog(key: bytes, tmp_path: Path) -> None:
     firmware = patched_firmware(
