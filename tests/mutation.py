@@ -2,13 +2,15 @@
 
 Every small change of `decide.py` and `wire.py` that mutmut's operators make is put to the tests of
 that file. A change that no test notices is a survivor: it must stand in `mutants.yaml` with the
-reason why it changes nothing that anybody could see, or this ends with 1.
+reason why it changes nothing that anybody could see, or this ends with 1. It ends with 2 if a file
+does not pass its tests as it is.
 
-    python tests/mutation.py                 # all, on all cores: half an hour
+    python tests/mutation.py                 # all, on all cores: a quarter of an hour
     python tests/mutation.py --every 20      # a slice
     python tests/mutation.py --file wire.py
 
-Each mutant runs in a process of its own that is forked from this one, with a copy of the firmware.
+Each mutant runs in a process of its own, with a copy of the firmware. It is forked from one of a
+pool, which has no other thread that could hold a lock in that moment.
 """
 
 import argparse
@@ -18,8 +20,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -41,32 +44,36 @@ TIMEOUT_S = 180
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed file. `was` and `now` are the lines that differ."""
+    """One changed file. `was` and `now` are the lines that differ, `function` is theirs if any."""
 
     file: str
-    text: str
+    function: str
     was: str
     now: str
+    text: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.file}: {self.was} -> {self.now}"
+        place = f"{self.file}, {self.function}" if self.function else self.file
+        return f"{place}: {self.was} -> {self.now}"
 
 
-def mutants(file: str) -> list[Mutant]:
-    """All of a file, in its order; those that change no line but in a comment are none."""
+def mutants(file: str, every: int = 1) -> list[Mutant]:
+    """One in so many of a file, in its order; a change of nothing but indentation is none."""
     text = (FIRMWARE / file).read_text(encoding="utf-8")
     module, mutations, _, _ = create_mutations(file, text)
     found = []
-    for mutation in mutations:
+    for mutation in mutations[::every]:
         changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
         code: str = changed.code  # type: ignore[union-attr]
         lines = difflib.ndiff(text.splitlines(), code.splitlines())
         differing = [line for line in lines if line[:2] in ("- ", "+ ")]
         was = " ".join(line[2:].strip() for line in differing if line[0] == "-")
         now = " ".join(line[2:].strip() for line in differing if line[0] == "+")
+        function = mutation.contained_by_top_level_function
         if was != now:
-            found.append(Mutant(file, code, was, now))
+            name = function.name.value if function else ""
+            found.append(Mutant(file, name, was, now, code))
     return found
 
 
@@ -115,35 +122,48 @@ def _run(folder: Path, file: str) -> None:
 def reasons() -> dict[str, str]:
     """Mutant -> why it is equivalent."""
     entries = yaml.safe_load(REASONS.read_text(encoding="utf-8")) or []
-    return {f"{e['file']}: {e['was']} -> {e['now']}": e["why"] for e in entries}
+    return {
+        Mutant(e["file"], e.get("function", ""), e["was"], e["now"]).name: e["why"]
+        for e in entries
+    }
 
 
-def main() -> int:
+def unchanged(file: str) -> Mutant:
+    """The file as it is, which must survive."""
+    return Mutant(file, "", "", "", text=(FIRMWARE / file).read_text(encoding="utf-8"))
+
+
+def main(arguments: "list[str] | None" = None) -> int:
     """The command. Returns its exit status."""
     parser = argparse.ArgumentParser(description="Mutation testing of decide.py and wire.py.")
     parser.add_argument("--file", choices=SUITES, action="append", help="only this one")
-    parser.add_argument("--every", type=int, default=1, help="one mutant in so many")
-    options = parser.parse_args()
-    console = Console()
+    parser.add_argument("--every", type=int, default=1, help="one in so many of each file")
+    options = parser.parse_args(arguments)
+    files = options.file or list(SUITES)
+    console = Console(markup=False, soft_wrap=True)
     known = reasons()
-    chosen = [m for file in options.file or SUITES for m in mutants(file)][:: options.every]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    chosen = [mutant for file in files for mutant in mutants(file, options.every)]
+    survivors = []
+    with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
+        if not all(pool.map(survives, map(unchanged, files))):
+            console.print("the tests fail on the firmware as it is: they can tell nothing")
+            return 2
         results = pool.map(survives, chosen)
         progress = track(
             results, "mutants", len(chosen), console=console, disable=not console.is_terminal
         )
-        survivors = []
         for mutant, alive in zip(chosen, progress, strict=True):
             if alive:
                 survivors.append(mutant)
                 why = known.get(mutant.name, "NOT EXPLAINED")
-                text = f"survives: {mutant.name}\n          {why}"
-                console.print(text, markup=False, soft_wrap=True)
+                console.print(f"survives: {mutant.name}\n          {why}")
     unexplained = [mutant for mutant in survivors if mutant.name not in known]
-    stale = set(known) - {mutant.name for mutant in survivors} if options.every == 1 else set()
-    stale = {name for name in stale if name.split(":")[0] in (options.file or SUITES)}
+    stale = set()
+    if options.every == 1:
+        stale = {name for name in known if name.startswith(tuple(files))}
+        stale -= {mutant.name for mutant in survivors}
     for name in sorted(stale):
-        console.print(f"explained, but found by a test or gone: {name}", markup=False)
+        console.print(f"explained, but found by a test or gone: {name}")
     console.print(
         f"{len(chosen)} mutants, {len(chosen) - len(survivors)} found by the tests,"
         f" {len(survivors) - len(unexplained)} survive and are explained,"

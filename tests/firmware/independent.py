@@ -10,8 +10,9 @@ import re
 import struct
 import zlib
 
-HELLO, STATUS, EVENT = 0x01, 0x02, 0x03
+HELLO, STATUS, EVENT, JOURNAL, ATTEST = 0x01, 0x02, 0x03, 0x05, 0x06
 ASK_HELLO, HEARTBEAT, STOP, STANDSTILL = 0x11, 0x12, 0x13, 0x14
+ASK_JOURNAL, ASK_ATTEST = 0x16, 0x17
 LINE_MAX = 128
 
 CANONICAL = re.compile(
@@ -19,7 +20,8 @@ CANONICAL = re.compile(
 )
 
 # Field by field: name and width in bytes; unsigned, big-endian. "x": bytes as they are.
-FIELDS: dict[int, list[tuple[str, int, str]]] = {
+Fields = list[tuple[str, int, str]]
+FIELDS: dict[int, Fields] = {
     HELLO: [
         ("boot", 2, "u"),
         ("firmware", 3, "x"),
@@ -59,22 +61,54 @@ FIELDS: dict[int, list[tuple[str, int, str]]] = {
         ("inputs", 2, "u"),
         ("causes", 4, "u"),
     ],
+    JOURNAL: [  # an entry and its tag may follow
+        ("asked", 4, "u"),
+        ("oldest", 4, "u"),
+        ("next", 4, "u"),
+        ("unwritten", 4, "u"),
+        ("failures", 2, "u"),
+    ],
+    ATTEST: [
+        ("nonce", 8, "x"),
+        ("firmware", 32, "x"),
+        ("heartbeat_timeout", 2, "u"),
+        ("stop_delay", 2, "u"),
+        ("name", 24, "x"),
+        ("tag", 16, "x"),
+    ],
     ASK_HELLO: [],
     HEARTBEAT: [("nonce", 8, "x"), ("tag", 16, "x")],
     STOP: [("category", 1, "u")],
     STANDSTILL: [],
+    ASK_JOURNAL: [("sequence", 4, "u")],
+    ASK_ATTEST: [("nonce", 8, "x")],
 }
 
+# An entry of the journal.
+ENTRY: Fields = [
+    ("sequence", 4, "u"),
+    ("boot", 2, "u"),
+    ("power_up", 2, "u"),
+    ("number", 2, "u"),
+    ("uptime", 4, "u"),
+    ("before", 1, "u"),
+    ("after", 1, "u"),
+    ("cause", 1, "u"),
+    ("first", 1, "u"),
+    ("inputs", 2, "u"),
+    ("causes", 4, "u"),
+]
 
-def pack(kind: int, fields: "dict[str, int | str]") -> bytes:
-    """The payload; fields of kind "x" are given in hexadecimal."""
-    payload = b""
-    for name, width, how in FIELDS[kind]:
-        value = fields[name]
+
+def pack(fields: Fields, values: "dict[str, int | str]") -> bytes:
+    """The bytes of all fields in order; values of kind "x" are given in hexadecimal."""
+    packed = b""
+    for name, width, how in fields:
+        value = values[name]
         part = bytes.fromhex(str(value)) if how == "x" else int(value).to_bytes(width, "big")
         assert len(part) == width, name
-        payload += part
-    return payload
+        packed += part
+    return packed
 
 
 def frame(kind: int, sequence: int, payload: bytes, version: int = 1) -> bytes:
@@ -115,6 +149,18 @@ def tag(key: bytes, sequence: int, nonce: bytes) -> bytes:
 def heartbeat(key: bytes, sequence: int, nonce: bytes) -> bytes:
     """The text of a heartbeat that answers the challenge."""
     return frame(HEARTBEAT, sequence, nonce + tag(key, sequence, nonce))
+
+
+def attestation_tag(key: bytes, body: bytes) -> bytes:
+    """What proves an attestation: over version, kind, a sequence of zero, and all before it."""
+    message = bytes([1, ATTEST, 0, 0]) + body
+    return hmac.new(key, message, hashlib.sha256).digest()[:16]
+
+
+def entry_tag(key: bytes, entry: bytes) -> bytes:
+    """What proves an entry of the journal, under a key that is made from the link key."""
+    of_journal = hmac.new(key, b"redbutton journal", hashlib.sha256).digest()
+    return hmac.new(of_journal, entry, hashlib.sha256).digest()[:16]
 
 
 def key_id(key: bytes) -> bytes:

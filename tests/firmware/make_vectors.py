@@ -1,4 +1,6 @@
-"""Writes vectors.json: frames of every kind, and lines that are none. Needs no redbutton.
+"""Writes vectors.json: frames of every kind, entries of the journal, and lines that are no frame.
+
+Needs no redbutton.
 
 python tests/firmware/make_vectors.py
 """
@@ -10,7 +12,22 @@ import zlib
 from pathlib import Path
 
 import independent
-from independent import ASK_HELLO, EVENT, FIELDS, HEARTBEAT, HELLO, STANDSTILL, STATUS, STOP
+from independent import (
+    ASK_ATTEST,
+    ASK_HELLO,
+    ASK_JOURNAL,
+    ATTEST,
+    ENTRY,
+    EVENT,
+    FIELDS,
+    HEARTBEAT,
+    HELLO,
+    JOURNAL,
+    STANDSTILL,
+    STATUS,
+    STOP,
+    Fields,
+)
 
 VECTORS = Path(__file__).with_name("vectors.json")
 
@@ -18,22 +35,37 @@ KEYS = [bytes(range(32)), bytes(32), b"\xff" * 32, bytes(7 * i & 0xFF for i in r
 NONCES = [bytes(8), b"\xff" * 8, bytes(range(8)), bytes.fromhex("0a0d031b00ff5c36")]
 SEQUENCES = [0, 1, 0x7FFF, 0x8000, 0xFFFF]
 
+Values = dict[str, "int | str"]
+
+
+def values_of(fields: Fields) -> list[Values]:
+    """All fields zero, all at their largest, each different."""
+    made = []
+    for how in ("zero", "largest", "counting"):
+        values: Values = {}
+        for place, (name, width, form) in enumerate(fields, 1):
+            filled = {
+                "zero": bytes(width),
+                "largest": b"\xff" * width,
+                "counting": bytes(16 * place + i & 0xFF for i in range(width)),
+            }[how]
+            values[name] = filled.hex() if form == "x" else int.from_bytes(filled, "big")
+        made.append(values)
+    return made
+
+
+def of_kinds(*kinds: int) -> list[dict]:
+    """Frames of these kinds, with their fields as above."""
+    made = [(kind, values) for kind in kinds for values in values_of(FIELDS[kind])]
+    return [
+        vector(kind, SEQUENCES[place % len(SEQUENCES)], values)
+        for place, (kind, values) in enumerate(made)
+    ]
+
 
 def of_frames() -> list[dict]:
-    """Every kind: all fields zero, all at their largest, each different; and heartbeats."""
-    vectors = []
-    for kind in (HELLO, STATUS, EVENT, ASK_HELLO, STOP, STANDSTILL):
-        for how in ("zero", "largest", "counting"):
-            fields: dict[str, int | str] = {}
-            for place, (name, width, form) in enumerate(FIELDS[kind], 1):
-                filled = {
-                    "zero": bytes(width),
-                    "largest": b"\xff" * width,
-                    "counting": bytes(16 * place + i & 0xFF for i in range(width)),
-                }[how]
-                fields[name] = filled.hex() if form == "x" else int.from_bytes(filled, "big")
-            sequence = SEQUENCES[len(vectors) % len(SEQUENCES)]
-            vectors.append(vector(kind, sequence, fields))
+    """Every kind of frame of a controller that runs, and heartbeats."""
+    vectors = of_kinds(HELLO, STATUS, EVENT, ASK_HELLO, STOP, STANDSTILL)
     vectors.append(vector(STOP, 7, {"category": 1}))
     for key in KEYS:
         for nonce, sequence in zip(NONCES, SEQUENCES, strict=False):
@@ -43,9 +75,32 @@ def of_frames() -> list[dict]:
     return vectors
 
 
-def vector(kind: int, sequence: int, fields: "dict[str, int | str]") -> dict:
+def of_attestation() -> list[dict]:
+    """What asks for an attestation, and attestations; with "key", the tag is right."""
+    vectors = of_kinds(ASK_ATTEST, ATTEST)
+    for key in KEYS:
+        for values in values_of(FIELDS[ATTEST]):
+            body = independent.pack(FIELDS[ATTEST][:-1], values)
+            tag = independent.attestation_tag(key, body).hex()
+            vectors.append({**vector(ATTEST, 7, {**values, "tag": tag}), "key": key.hex()})
+    return vectors
+
+
+def of_entries() -> list[dict]:
+    """Entries of the journal, each with the tag under a link key."""
+    vectors = []
+    for key in KEYS:
+        for values in values_of(ENTRY):
+            entry = independent.pack(ENTRY, values)
+            tag = independent.entry_tag(key, entry).hex()
+            made = {"key": key.hex(), "fields": values, "entry": entry.hex(), "tag": tag}
+            vectors.append(made)
+    return vectors
+
+
+def vector(kind: int, sequence: int, fields: Values) -> dict:
     """One frame with its line."""
-    payload = independent.pack(kind, fields)
+    payload = independent.pack(FIELDS[kind], fields)
     return {
         "kind": kind,
         "sequence": sequence,
@@ -119,7 +174,13 @@ def of_malformed() -> list[dict]:
 
 def text() -> str:
     """What belongs into vectors.json."""
-    vectors = {"frames": of_frames(), "malformed": of_malformed()}
+    vectors = {
+        "frames": of_frames(),
+        "attestation": of_attestation(),
+        "journal": of_kinds(ASK_JOURNAL, JOURNAL),
+        "entries": of_entries(),
+        "malformed": of_malformed(),
+    }
     return json.dumps(vectors, indent=1) + "\n"
 
 

@@ -143,6 +143,23 @@ def test_each_output_has_a_bit_of_its_own():
     assert (K1, K2, K1_LEVEL, K1_STARVED, WATCHDOG_STARVED) == (1, 2, 4, 8, 16)
 
 
+def test_each_input_has_the_bit_of_its_place_among_the_names():
+    for place, name in enumerate(decide.INPUT_NAMES):
+        assert getattr(decide, name.upper()) == 1 << place
+        assert name.islower()
+    assert len(decide.INPUT_NAMES) == 13
+
+
+def test_the_states_have_the_codes_that_hosts_and_journals_know():
+    codes = {0x0F: "STOPPED", 0x33: "LOCKOUT", 0x3C: "TESTING", 0x55: "STOPPING", 0x69: "RUN"}
+    assert codes == decide.STATE_NAMES
+
+
+def test_triggers_and_kinds_of_causes_are_numbered_in_their_order():
+    assert [getattr(decide, name) for name in decide.TRIGGER_NAMES] == list(range(7))
+    assert (decide.EVENT, decide.CONDITION, decide.LATCHED_FAULT) == (0, 1, 2)
+
+
 def test_any_two_state_codes_differ_in_at_least_four_bits():
     assert set(decide.STATE_NAMES) == set(decide.TABLE)
     for one, other in itertools.combinations(decide.TABLE, 2):
@@ -245,6 +262,10 @@ def test_each_cause_has_the_bit_of_its_place_in_the_table():
     )
     assert bits == tuple(1 << place for place in range(len(decide.CAUSES)))
     assert names(decide.FAULTS) == {n for n, kind in decide.CAUSES if kind == KINDS["fault"]}
+
+
+def test_no_cause_has_the_number_that_frames_know():
+    assert decide.NO_CAUSE == 0xFF
 
 
 @pytest.mark.requirement("SR-01", "SR-02")
@@ -515,6 +536,15 @@ def test_before_the_first_heartbeat_there_is_none():
     assert "heartbeat lost" in rig.present
 
 
+def test_the_age_of_a_heartbeat_that_never_came_is_60_s_and_does_not_grow():
+    rig = Rig()
+    assert rig.decide.heartbeat_age == 60000
+
+    rig.wait(10, heartbeat=NO_HEARTBEAT)
+
+    assert rig.decide.heartbeat_age == 60000
+
+
 # --- SR-05: stop categories ------------------------------------------------------------------
 
 
@@ -721,6 +751,18 @@ def test_each_stop_needs_a_reset_of_its_own():
         assert rig.state == "RUN"
 
 
+@pytest.mark.requirement("SR-07")
+def test_a_press_seen_in_ticks_of_3_ms_resets():
+    rig = stopped()
+
+    for _ in range(67):
+        rig.tick(3, closed=RESET_PRESSED)
+    for _ in range(17):
+        rig.tick(3)
+
+    assert rig.state == "TESTING"
+
+
 @pytest.mark.requirement("SR-08")
 @pytest.mark.parametrize("bounce_ms", [1, 3, 10])
 def test_a_contact_that_bounces_at_press_and_release_still_resets_once(bounce_ms):
@@ -810,6 +852,31 @@ def test_a_button_held_since_power_up_does_not_reset_though_its_contact_bounces(
 
 
 @pytest.mark.requirement("SR-07", "SR-08")
+@pytest.mark.parametrize(("open_ms", "state"), [(49, "STOPPED"), (50, "TESTING")])
+def test_after_power_up_a_press_counts_once_the_contact_was_open_for_50_ms(open_ms, state):
+    rig = Rig()
+    rig.wait(open_ms)
+
+    rig.press(200)
+
+    assert rig.state == state
+
+
+@pytest.mark.requirement("SR-07", "SR-08")
+@pytest.mark.parametrize(("open_ms", "state"), [(49, "STOPPED"), (50, "TESTING")])
+def test_after_a_touch_that_met_a_stop_a_press_counts_once_the_contact_was_open_for_50_ms(
+    open_ms, state
+):
+    rig = stopped()
+    rig.tick(closed=RESET_PRESSED | STOP_CATEGORY_0)
+    rig.wait(open_ms)
+
+    rig.press(200)
+
+    assert rig.state == state
+
+
+@pytest.mark.requirement("SR-07", "SR-08")
 @pytest.mark.parametrize("bounce_at", [1, 5, 20, 60])
 def test_a_button_held_since_before_the_stop_does_not_reset_though_its_contact_bounces(bounce_at):
     rig = running()
@@ -891,6 +958,20 @@ def test_a_button_held_longer_than_3_s_after_it_settled_is_reported_as_stuck(ms,
 
 
 @pytest.mark.requirement("SR-08")
+@pytest.mark.parametrize(("ms", "stuck"), [(3000, False), (3001, True)])
+def test_a_button_held_since_power_up_is_stuck_after_3_s_though_it_settled_in_one_late_tick(
+    ms, stuck
+):
+    rig = Rig()
+    rig.tick(50, closed=RESET_PRESSED)
+
+    rig.wait(ms, closed=RESET_PRESSED)
+    rig.tick(closed=RESET_PRESSED)
+
+    assert ("reset button stuck" in rig.present) == stuck
+
+
+@pytest.mark.requirement("SR-08")
 def test_a_stuck_button_that_comes_free_is_a_stop_cause_no_more():
     rig = stopped()
     rig.wait(60000, closed=RESET_PRESSED)
@@ -912,6 +993,29 @@ def test_a_press_that_does_not_reset_is_counted_as_refused_once(ms, refused):
 
     rig.press(ms)
     rig.wait(200)
+
+    assert rig.decide.resets_refused == refused
+
+
+@pytest.mark.requirement("SR-21")
+@pytest.mark.parametrize("ms", [50, 100])
+def test_a_press_is_refused_when_its_release_has_settled_for_50_ms_however_short_it_was(ms):
+    rig = stopped()
+    rig.wait(ms, closed=RESET_PRESSED)
+
+    rig.wait(49)
+    assert rig.decide.resets_refused == 0
+    rig.tick()
+
+    assert rig.decide.resets_refused == 1
+
+
+@pytest.mark.requirement("SR-21")
+@pytest.mark.parametrize(("ms", "refused"), [(49, 0), (50, 1)])
+def test_a_button_held_since_power_up_counts_as_a_press_after_50_ms(ms, refused):
+    rig = Rig()
+
+    rig.press(ms)
 
     assert rig.decide.resets_refused == refused
 
@@ -970,6 +1074,10 @@ def test_every_start_is_stopped_with_its_cause_recorded(cause):
     assert rig.causes == {cause}
 
 
+def test_before_the_first_tick_nothing_is_known_to_last():
+    assert Rig().decide.present == 0
+
+
 @pytest.mark.requirement("SR-09")
 @pytest.mark.parametrize("state", ["TESTING", "RUN", "STOPPING"])
 def test_loss_of_the_supply_is_reported_as_brown_out_although_every_input_reads_open(state):
@@ -1012,6 +1120,29 @@ def test_a_blink_of_the_supply_does_not_excuse_a_fault_that_lasts():
 
 
 # --- SR-11: contacts that disagree -----------------------------------------------------------
+
+
+def from_power_up() -> Rig:
+    """No tick yet."""
+    return Rig()
+
+
+def with_the_supply_back() -> Rig:
+    """In the last tick without a supply, which began while the machine was stopped."""
+    rig = stopped()
+    rig.wait(10, opened=SUPPLY | BUTTON | MIRRORS)
+    return rig
+
+
+@pytest.mark.requirement("SR-09", "SR-11")
+@pytest.mark.parametrize("start", [from_power_up, with_the_supply_back])
+@pytest.mark.parametrize(("ms", "state"), [(100, "STOPPED"), (101, "LOCKOUT")])
+def test_contacts_that_disagree_from_the_first_tick_on_have_their_whole_100_ms(start, ms, state):
+    rig = start()
+
+    rig.wait(ms, opened=CONTACT_A)
+
+    assert rig.state == state
 
 
 @pytest.mark.requirement("SR-11")
@@ -1116,6 +1247,30 @@ def test_a_relay_that_pulls_in_by_itself_while_stopped_locks_out(mirror):
     assert rig.state == "LOCKOUT"
 
 
+@pytest.mark.requirement("SR-09", "SR-12")
+@pytest.mark.parametrize("start", [from_power_up, with_the_supply_back])
+@pytest.mark.parametrize("mirror", [MIRROR_1, MIRROR_2])
+@pytest.mark.parametrize(("ms", "state"), [(49, "STOPPED"), (50, "LOCKOUT")])
+def test_a_mirror_contact_open_from_the_first_tick_on_has_its_whole_50_ms(
+    start, mirror, ms, state
+):
+    rig = start()
+
+    rig.wait(ms, opened=mirror)
+
+    assert rig.state == state
+
+
+@pytest.mark.requirement("SR-12")
+def test_both_mirror_contacts_open_before_energising_are_both_recorded():
+    rig = about_to_test()
+
+    rig.tick(opened=MIRRORS)
+
+    assert rig.state == "LOCKOUT"
+    assert rig.causes == {"power up", "mirror contact K1", "mirror contact K2"}
+
+
 @pytest.mark.requirement("SR-12")
 def test_one_good_reading_starts_the_time_of_a_mirror_contact_again():
     rig = running()
@@ -1126,6 +1281,19 @@ def test_one_good_reading_starts_the_time_of_a_mirror_contact_again():
         rig.tick()
 
     assert rig.state == "STOPPED"
+
+
+@pytest.mark.requirement("SR-12")
+def test_a_delayed_stop_gives_a_mirror_contact_no_more_time_to_open():
+    rig = running(stop_delay=500)
+    rig.wait(60, closed=MIRROR_1)
+    rig.tick(closed=MIRROR_1 | STOP_CATEGORY_1)
+
+    rig.wait(38, closed=MIRROR_1)
+    assert rig.state == "STOPPING"
+    rig.tick(closed=MIRROR_1)
+
+    assert rig.state == "LOCKOUT"
 
 
 @pytest.mark.requirement("SR-12")
@@ -1487,6 +1655,13 @@ def test_a_recorded_lockout_is_left_only_by_power_up_in_maintenance(
 
 
 @pytest.mark.requirement("SR-16")
+def test_a_lockout_is_kept_unless_maintenance_is_said():
+    decision = decide.Decide(100, 0, POWER_UP, lockout_causes=decide.DISCREPANCY)
+
+    assert decision.state == decide.LOCKOUT
+
+
+@pytest.mark.requirement("SR-16")
 def test_in_lockout_neither_key_nor_reset_nor_time_nor_a_dead_supply_helps():
     rig = locked_out()
     for ms in (150, 1000, 3000):
@@ -1701,6 +1876,38 @@ def test_of_several_causes_in_one_tick_the_most_telling_is_the_first(more, first
     rig.tick(**more)
 
     assert rig.first == rig.tripped == first
+
+
+def test_all_conditions_that_last_are_told_together():
+    rig = stopped()
+    lasting = {
+        "opened": SUPPLY | BUTTON | LINK_KEY,
+        "closed": KEY_MAINTENANCE | RESET_PRESSED,
+        "heartbeat": NO_HEARTBEAT,
+    }
+
+    rig.wait(3052, **lasting)
+
+    conditions = {name for name, (kind, _) in STEP_CAUSES.items() if kind == "condition"}
+    assert rig.present == conditions | set(HELD_ONLY)
+
+
+@pytest.mark.requirement("SR-11", "SR-12", "SR-16")
+def test_faults_that_are_found_in_the_same_tick_are_all_recorded():
+    rig = stopped()
+    rig.wait(51, opened=CONTACT_A)
+    rig.wait(49, opened=CONTACT_A | MIRRORS)
+    assert rig.state == "STOPPED"
+
+    rig.tick(opened=CONTACT_A | MIRRORS | INTERRUPTS)
+
+    assert rig.state == "LOCKOUT"
+    assert rig.causes >= {
+        "internal",
+        "contact discrepancy",
+        "mirror contact K1",
+        "mirror contact K2",
+    }
 
 
 def test_a_fault_that_comes_with_a_stop_is_what_tripped():

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from redbutton.firmware import wire
+from redbutton.firmware import decide, wire
 
 KEY = bytes(range(32))
 VECTORS = json.loads(make_vectors.VECTORS.read_text())
@@ -26,11 +26,24 @@ LAYOUTS = {
     wire.HELLO: (wire.HELLO_LAYOUT, wire.HELLO_FIELDS),
     wire.STATUS: (wire.STATUS_LAYOUT, wire.STATUS_FIELDS),
     wire.EVENT: (wire.EVENT_LAYOUT, wire.EVENT_FIELDS),
+    wire.JOURNAL: (wire.JOURNAL_LAYOUT, wire.JOURNAL_FIELDS),
+    wire.ATTEST: (wire.ATTEST_LAYOUT, wire.ATTEST_FIELDS),
     wire.HEARTBEAT: (wire.HEARTBEAT_LAYOUT, ("nonce", "tag")),
     wire.STOP: (wire.STOP_LAYOUT, ("category",)),
     wire.ASK_HELLO: (">", ()),
     wire.STANDSTILL: (">", ()),
+    wire.ASK_JOURNAL: (wire.ASK_JOURNAL_LAYOUT, ("sequence",)),
+    wire.ASK_ATTEST: (f">{wire.NONCE_SIZE}s", ("nonce",)),
 }
+FRAMES = VECTORS["frames"] + VECTORS["attestation"] + VECTORS["journal"]
+HEARTBEATS = [v for v in VECTORS["frames"] if "key" in v]
+ATTESTATIONS = [v for v in VECTORS["attestation"] if "key" in v]
+
+
+def by_name(layout: str, names: tuple[str, ...], packed: bytes) -> "dict[str, int | str]":
+    """The fields as the vectors have them: bytes in hexadecimal."""
+    values = [v.hex() if isinstance(v, bytes) else v for v in struct.unpack(layout, packed)]
+    return dict(zip(names, values, strict=True))
 
 
 def read(stream: bytes) -> list[bytes]:
@@ -72,15 +85,13 @@ def test_the_vectors_are_made_without_redbutton(module):
 
 
 def test_the_vectors_hold_every_kind_and_no_malformed_line_that_is_a_frame():
-    assert {vector["kind"] for vector in VECTORS["frames"]} == set(independent.FIELDS)
+    assert {vector["kind"] for vector in FRAMES} == set(independent.FIELDS)
     for vector in VECTORS["malformed"]:
         assert independent.unframe(bytes.fromhex(vector["line"])) is None, vector["reason"]
 
 
 @pytest.mark.requirement("SR-17")
-@pytest.mark.parametrize(
-    "vector", VECTORS["frames"], ids=lambda v: f"{v['kind']}-{v['line'][-9:]}"
-)
+@pytest.mark.parametrize("vector", FRAMES, ids=lambda v: f"{v['kind']}-{v['line'][-9:]}")
 def test_each_vector_is_written_and_read_alike(vector):
     kind, sequence = vector["kind"], vector["sequence"]
     payload, line = bytes.fromhex(vector["payload"]), vector["line"].encode()
@@ -88,17 +99,11 @@ def test_each_vector_is_written_and_read_alike(vector):
     assert wire.encode(kind, sequence, payload) == b"\n" + line + b"\n"
     assert wire.decode(line) == (1, kind, sequence, payload)
 
-    layout, names = LAYOUTS[kind]
-    values = [v.hex() if isinstance(v, bytes) else v for v in struct.unpack(layout, payload)]
-    assert dict(zip(names, values, strict=True)) == vector["fields"]
+    assert by_name(*LAYOUTS[kind], payload) == vector["fields"]
 
 
 @pytest.mark.requirement("SR-17")
-@pytest.mark.parametrize(
-    "vector",
-    [v for v in VECTORS["frames"] if "key" in v],
-    ids=lambda v: f"{v['key'][:4]}-{v['sequence']}",
-)
+@pytest.mark.parametrize("vector", HEARTBEATS, ids=lambda v: f"{v['key'][:4]}-{v['sequence']}")
 def test_each_heartbeat_vector_is_signed_and_checked_alike(vector):
     key, payload = bytes.fromhex(vector["key"]), bytes.fromhex(vector["payload"])
     signer = wire.Signer(key)
@@ -110,6 +115,34 @@ def test_each_heartbeat_vector_is_signed_and_checked_alike(vector):
     assert wire.key_id(key).hex() == vector["key_id"]
 
 
+@pytest.mark.requirement("SR-23")
+@pytest.mark.parametrize("vector", ATTESTATIONS, ids=lambda v: f"{v['key'][:4]}-{v['line'][-9:]}")
+def test_each_attestation_vector_is_signed_and_checked_alike(vector):
+    signer = wire.Signer(bytes.fromhex(vector["key"]))
+    fields, payload = vector["fields"], bytes.fromhex(vector["payload"])
+    statement = struct.pack(
+        wire.STATEMENT_LAYOUT,
+        bytes.fromhex(fields["firmware"]),
+        fields["heartbeat_timeout"],
+        fields["stop_delay"],
+        bytes.fromhex(fields["name"]),
+    )
+
+    assert signer.attestation(bytes.fromhex(fields["nonce"]) + statement) == payload
+    assert signer.attested(payload)
+
+
+@pytest.mark.requirement("SR-22")
+@pytest.mark.parametrize(
+    "vector", VECTORS["entries"], ids=lambda v: f"{v['key'][:4]}-{v['fields']['boot']}"
+)
+def test_each_entry_of_the_journal_is_laid_out_and_signed_alike(vector):
+    key, entry = bytes.fromhex(vector["key"]), bytes.fromhex(vector["entry"])
+
+    assert by_name(wire.ENTRY_LAYOUT, wire.ENTRY_FIELDS, entry) == vector["fields"]
+    assert wire.journal_signer(key).mac(entry)[: wire.TAG_SIZE].hex() == vector["tag"]
+
+
 @pytest.mark.requirement("SR-17")
 def test_no_malformed_vector_is_read_as_a_frame():
     for vector in VECTORS["malformed"]:
@@ -117,19 +150,71 @@ def test_no_malformed_vector_is_read_as_a_frame():
 
 
 @pytest.mark.requirement("SR-17")
-def test_micropython_agrees_with_every_vector():
+def test_micropython_agrees_with_every_vector_of_a_controller_that_runs():
     total = len(VECTORS["frames"]) + len(VECTORS["malformed"])
     assert chip.run("chip_wire.py", "vectors", str(make_vectors.VECTORS)) == f"OK {total}\n"
 
 
+@pytest.mark.requirement("SR-22", "SR-23")
+def test_micropython_reads_every_vector_of_attestation_and_journal_alike():
+    vectors = VECTORS["attestation"] + VECTORS["journal"]
+
+    printed = chip.run(
+        "chip_wire.py", "decode", given="".join(v["line"].encode().hex() + "\n" for v in vectors)
+    )
+
+    assert printed.splitlines() == [
+        str((1, vector["kind"], vector["sequence"], vector["payload"])) for vector in vectors
+    ]
+
+
 def test_the_longest_frame_of_each_kind_fits_a_line():
+    more = {wire.JOURNAL: struct.calcsize(wire.ENTRY_LAYOUT) + wire.TAG_SIZE}
     for kind, (layout, _) in LAYOUTS.items():
-        assert len(wire.encode(kind, 0, bytes(struct.calcsize(layout)))) - 2 <= 128, kind
+        longest = bytes(struct.calcsize(layout) + more.get(kind, 0))
+        assert len(wire.encode(kind, 0, longest)) - 2 <= 128, kind
 
 
 def test_no_frame_holds_the_byte_that_micropython_takes_for_an_interrupt():
     for first in range(256):
         assert b"\x03" not in wire.encode(first, 0x0303, bytes([3, first] * 20))
+
+
+# --- Numbers and texts that both ends know ---------------------------------------------------
+
+
+def test_the_parts_of_a_payload_have_the_sizes_that_the_layouts_give_them():
+    sizes = (wire.KEY_SIZE, wire.NONCE_SIZE, wire.TAG_SIZE, wire.NAME_SIZE)
+    assert sizes == (32, 8, 16, 24)
+
+
+@pytest.mark.requirement("SR-17")
+def test_each_refusal_of_a_heartbeat_has_its_number_and_says_why():
+    numbers = (
+        wire.REFUSAL_NONE,
+        wire.REFUSAL_STALE,
+        wire.REFUSAL_FORGED,
+        wire.REFUSAL_NO_KEY,
+    )
+    assert numbers == (0, 1, 2, 3)
+    assert wire.REFUSALS == (
+        "none",
+        "its challenge is not live: too old, answered before, or never made",
+        "its tag is not made with the controller's key",
+        "the controller has no key",
+    )
+
+
+@pytest.mark.requirement("SR-22")
+def test_a_journal_that_fails_is_told_in_a_bit_that_is_no_input():
+    assert wire.JOURNAL_FAILS == 0x8000
+    assert 1 << len(decide.INPUT_NAMES) <= wire.JOURNAL_FAILS
+
+
+@pytest.mark.requirement("SR-22")
+def test_power_up_and_lost_entries_are_written_with_a_zero_which_is_no_state():
+    assert (wire.POWERED_UP, wire.LOST) == (0, 0)
+    assert 0 not in decide.STATE_NAMES
 
 
 # --- The tag ---------------------------------------------------------------------------------
@@ -198,6 +283,21 @@ def test_a_tag_of_another_sequence_or_another_key_is_not_authentic():
     for bit in range(256):
         other = (int.from_bytes(KEY, "big") ^ 1 << bit).to_bytes(32, "big")
         assert not wire.Signer(other).authentic(9, payload)
+
+
+@pytest.mark.requirement("SR-23")
+def test_an_attestation_that_was_changed_or_comes_under_another_key_is_not_attested():
+    payload = bytes.fromhex(ATTESTATIONS[-1]["payload"])
+    signer = wire.Signer(bytes.fromhex(ATTESTATIONS[-1]["key"]))
+    assert signer.attested(payload)
+
+    for bit in range(8 * len(payload)):
+        flipped = bytearray(payload)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert not signer.attested(bytes(flipped))
+    for size in range(len(payload)):
+        assert not signer.attested(payload[:size])
+    assert not wire.Signer(KEY).attested(payload)
 
 
 @pytest.mark.requirement("SR-17")
