@@ -7,10 +7,12 @@ import errno
 import os
 import select
 import sys
+import time
 
 import decide
 import indicate
 import machine
+import micropython
 import pins
 from machine import Pin
 from pulse import PulseChannel
@@ -30,12 +32,23 @@ if TYPE_CHECKING:
 WATCHDOG_MS = 400
 FLASH_MS = 8000  # one write of a file: some sectors to erase, each at most 400 ms (W25Q16JV)
 LOCKOUT_FILE = "lockout"
+# The RP2040 is certified for 200 MHz at 1.15 V (Raspberry Pi's SDK 2.1.1, release notes). At the
+# 125 MHz that MicroPython sets, a collection of garbage would make a tick late.
+CLOCK_HZ = 200_000_000
+VREG = 0x40064000
+CORE_1V15 = 0xC1
+# The levels of all pins, read at once (RP2040 datasheet 2.3.1.7, RP2350 datasheet 3.1.11). The
+# inputs lie side by side, in the order in which `decide` numbers them.
+GPIO_IN = 0xD0000004
+FIRST_INPUT = pins.CONTACT_A
+INPUTS = 0x7F
 
 
 class Board:
     """The controller board."""
 
     def __init__(self) -> None:
+        self.set_clock()  # before K1's pulses are made from it
         self._k1 = PulseChannel(pins.K1)
         self._k2 = Pin(pins.K2, Pin.OUT, value=0)
         self._feed = Pin(pins.WATCHDOG, Pin.OUT, value=0)
@@ -45,15 +58,8 @@ class Board:
             (indicate.BUZZER, Pin(pins.BUZZER, Pin.OUT, value=0)),
         )
         self._lit = 0
-        self._sensed = (
-            (decide.CONTACT_A, _input(pins.CONTACT_A)),
-            (decide.CONTACT_B, _input(pins.CONTACT_B)),
-            (decide.MIRROR_1, _input(pins.MIRROR_1)),
-            (decide.MIRROR_2, _input(pins.MIRROR_2)),
-            (decide.RESET_PRESSED, _input(pins.RESET)),
-            (decide.KEY_MAINTENANCE, _input(pins.KEY)),
-            (decide.SUPPLY, _input(pins.SUPPLY)),
-        )
+        for gpio in (pins.MIRROR_1, pins.MIRROR_2, pins.RESET, pins.KEY, pins.SUPPLY):
+            _input(gpio)
         self._openings_a = 0
         self._openings_b = 0
         self._seen_a = 0
@@ -67,18 +73,27 @@ class Board:
         self.patient = True
         self._was_patient = True
 
+    def set_clock(self) -> None:
+        """Run as fast as the chip may. Times are counted by the crystal and do not change."""
+        machine.mem32[VREG] = CORE_1V15
+        time.sleep_ms(1)
+        machine.freq(CLOCK_HZ)
+
     # The interrupt handlers must not allocate: one that raises is silently removed.
 
+    @micropython.native
     def _contact_a_opened(self, _: Pin) -> None:
         self._openings_a = (self._openings_a + 1) & 0xFFFF
         self._k1.off()
         self._k2.value(0)
 
+    @micropython.native
     def _contact_b_opened(self, _: Pin) -> None:
         self._openings_b = (self._openings_b + 1) & 0xFFFF
         self._k1.off()
         self._k2.value(0)
 
+    @micropython.native
     def inputs(self) -> int:
         """What the contacts measure now, as bits of `decide`.
 
@@ -87,10 +102,7 @@ class Board:
         """
         openings_a = self._openings_a
         openings_b = self._openings_b
-        bits = 0
-        for bit, pin in self._sensed:
-            if pin.value():
-                bits |= bit
+        bits = machine.mem32[GPIO_IN] >> FIRST_INPUT & INPUTS
         if openings_a != self._seen_a:
             self._seen_a = openings_a
             bits &= ~decide.CONTACT_A
@@ -102,6 +114,7 @@ class Board:
             bits |= decide.INTERRUPTS
         return bits
 
+    @micropython.native
     def drive(self, outputs: int) -> None:
         """Write both relay outputs. K1 must be driven again every tick, or it drops."""
         if outputs & decide.K1:
@@ -129,6 +142,7 @@ class Board:
         """Before anything that could hang. The first ticks are waited for patiently."""
         self._watchdog = machine.WDT(timeout=FLASH_MS)
 
+    @micropython.native
     def feed_watchdogs(self, outputs: int) -> None:
         """The chip's and K2's, after a control tick that ran every step, and nowhere else (SR-15).
 
@@ -193,10 +207,17 @@ class Board:
 
 
 class Port:
-    """The serial port to the host. Never waits, neither to read nor to write."""
+    """The serial port to the host. Never waits, neither to read nor to write.
 
-    WRITE_MAX = 24  # bytes a tick
-    QUEUE_MAX = 256
+    MicroPython can be asked whether it would take a byte, but not how many; a write of more than
+    fits waits for half a second. So a line is sent whole if it fits for sure, into a buffer of
+    BUFFER bytes of which the host has proven to have read the most. Else it is sent byte by byte.
+    """
+
+    BUFFER = 256  # MicroPython's own, CFG_TUD_CDC_TX_BUFSIZE
+    SINGLE_MAX = 12  # bytes a tick
+    QUEUE_MAX = 512
+    COUNTER = 0x3FFFFFFF  # bytes since power-up: fits a small integer of the chip
 
     def __init__(self) -> None:
         self._in = sys.stdin.buffer
@@ -206,25 +227,33 @@ class Port:
         self._poll_out = select.poll()
         self._poll_out.register(sys.stdout, select.POLLOUT)
         self._byte = bytearray(1)
-        self._out_byte = bytearray(1)
-        self._queue = bytearray(self.QUEUE_MAX)
-        self._head = 0
+        self._lines: list[bytes] = []
         self._queued = 0
+        self._begun = 0  # bytes of the first line that were sent one by one
+        self._sent = 0
+        self._room = 0  # how many bytes fit into the buffer for sure
 
-    def read(self) -> int:
-        """The next byte, or -1 if none is there."""
-        for _, event in self._poll.ipoll(0):
-            if event & select.POLLIN and self._in.readinto(self._byte):  # unreached: no host
-                return self._byte[0]
-        return -1
+    @micropython.native
+    def read(self, into: bytearray, most: int) -> int:
+        """Put what is there at the beginning of `into`, `most` bytes at most; how many."""
+        byte = self._byte
+        poll = self._poll.ipoll
+        count = 0
+        while count < most:
+            there = 0
+            for _ in poll(0):
+                there = self._in.readinto(byte) or 0
+            if not there:
+                return count
+            into[count] = byte[0]
+            count += 1
+        return count
 
     def write(self, line: bytes) -> bool:
         """Queue a whole line, or refuse it whole if the host is not taking what is queued."""
         if self._queued + len(line) > self.QUEUE_MAX:
             return False
-        end = self._head + self._queued
-        for i in range(len(line)):
-            self._queue[(end + i) % self.QUEUE_MAX] = line[i]
+        self._lines.append(line)
         self._queued += len(line)
         return True
 
@@ -233,19 +262,44 @@ class Port:
         """Whether nothing is queued."""
         return not self._queued
 
+    @property
+    def end(self) -> int:
+        """How many bytes will have been sent, modulo 2**30, when nothing is queued any more."""
+        return (self._sent + self._queued) & self.COUNTER
+
+    def taken(self, end: int) -> None:
+        """The host has read everything up to there: the buffer holds only what was sent since."""
+        since = (self._sent - end) & self.COUNTER
+        if since <= self.BUFFER:
+            self._room = self.BUFFER - since
+
+    @micropython.native
     def flush(self) -> None:
         """Send some of what is queued, as far as the host takes it. Called once a tick."""
-        for _ in range(self.WRITE_MAX):
-            if not self._queued or not self._writable():
-                return
-            self._out_byte[0] = self._queue[self._head]
-            self._out.write(self._out_byte)
-            self._head = (self._head + 1) % self.QUEUE_MAX
-            self._queued -= 1
+        if not self._queued:
+            return
+        line = self._lines[0]
+        left = len(line) - self._begun
+        count = 0
+        if left <= self._room and not self._begun:
+            count = left
+            self._out.write(line)  # fits, so all of it
+        while count < left and count < self.SINGLE_MAX and self._takes():
+            self._byte[0] = line[self._begun + count]
+            self._out.write(self._byte)
+            count += 1
+        self._sent = (self._sent + count) & self.COUNTER
+        self._queued -= count
+        self._room = self._room - count if count < self._room else 0
+        self._begun += count
+        if count == left:
+            self._begun = 0
+            self._lines.pop(0)
 
-    def _writable(self) -> bool:
-        for _, event in self._poll_out.ipoll(0):
-            return bool(event & select.POLLOUT)
+    @micropython.native
+    def _takes(self) -> bool:
+        for _ in self._poll_out.ipoll(0):
+            return True
         return False
 
 

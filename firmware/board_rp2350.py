@@ -15,6 +15,9 @@ HAD_BOR = 1 << 17  # the last reset was a brown-out of the core
 class BoardRP2350(Board):
     """The controller board with a Pico 2."""
 
+    def set_clock(self) -> None:
+        """MicroPython has set it: 150 MHz."""
+
     def boot_cause(self) -> int:
         """As on the Pico; this chip tells a brown-out from power-up (SR-09)."""
         cause = super().boot_cause()

@@ -9,6 +9,7 @@ turning the key back resets the chip, which closes the prompt.
 """
 
 import binascii
+import gc
 import hashlib
 import time
 
@@ -35,10 +36,14 @@ def load() -> None:
     with open("main.py", "rb") as file:
         if binascii.hexlify(hashlib.sha256(file.read()).digest()) != MAIN:
             raise ValueError("main.py is damaged")
+    # What compiling leaves is collected at once, or the modules would lie all over the heap, and
+    # every later collection would take half as long again.
+    gc.threshold(8192)
     import attest
     import controller  # noqa: F401  main.py looks whether it is there
 
     attest.measure()
+    gc.threshold(-1)
 
 
 try:

@@ -9,6 +9,7 @@ import attest
 import decide
 import indicate
 import journal
+import micropython
 import settings
 import wire
 from board import Board
@@ -18,7 +19,9 @@ from link import STATUS_PERIOD_MS, UPTIME, Link
 FIRMWARE_VERSION = (0, 1, 0)
 TICK_US = 1000
 HELLO_PERIOD_MS = 50  # of an attestation too
-COLLECT_PERIOD_MS = 100
+COLLECT_LINES = 16  # taken and sent; each leaves 1 KB of garbage at most
+COLLECT_LINES_MAX = 96
+COLLECT_ROOM_MS = 5
 JOURNAL_ROOM_MS = 4  # what a JOURNAL frame takes to be sent: the next status is not due before
 QUIET_MS = 60  # so long nothing happens before flash is written: more than a reset takes to act
 
@@ -53,7 +56,7 @@ class Controller:
         self._status_in = 0
         self._hello_in = 0
         self._attest_in = 0
-        self._collect_in = COLLECT_PERIOD_MS
+        self._collected = False  # at the end of the last tick
         self._transitions = 0
         self._recorded = board.lockout()
         self._quiet = 0
@@ -61,19 +64,28 @@ class Controller:
         self.journal = journal.Journal(signer, self.link.boot)
         self._record(0, wire.POWERED_UP, board.inputs() | self._key)
 
+    @micropython.native
     def tick(self) -> None:
         """One control tick."""
         elapsed = self._elapse()
+        lines = self.link.lines
         before = self.decide.state
-        requests = self.link.receive(self._uptime)
+        requests = 0
+        heartbeat = decide.NO_HEARTBEAT
+        if self._collected:
+            self._collected = False
+        else:
+            requests = self.link.receive(self._uptime)
+            heartbeat = self.link.heartbeat
         inputs = self._board.inputs() | self._key | requests
-        outputs = self.decide.step(elapsed, inputs, self.link.heartbeat)
+        outputs = self.decide.step(elapsed, inputs, heartbeat)
         self._board.drive(outputs)
         self._report(before, inputs, outputs)
         self._board.show(indicate.lamps(self.decide.state, self._uptime))
-        self._collect()
         self._remember(inputs & ~requests)
         self._board.feed_watchdogs(outputs)
+        if self.link.lines == lines or lines >= COLLECT_LINES_MAX:
+            self._collect(inputs, lines)
 
     def _elapse(self) -> int:
         """Let all clocks go on; ms since the last time."""
@@ -84,19 +96,22 @@ class Controller:
         self._status_in -= elapsed
         self._hello_in -= elapsed
         self._attest_in -= elapsed
-        self._collect_in -= elapsed
         if self._quiet < QUIET_MS:
             self._quiet += elapsed
         return elapsed
 
-    def _collect(self) -> None:
-        """Collect garbage in a tick that had no frame to decode, long before the heap is full.
+    def _collect(self, inputs: int, lines: int) -> None:
+        """Collect garbage long before the heap is full, when the watchdogs have just been fed.
 
-        2.1 ms on the emulated chip: the next tick is late by less than TICK_LATE_MAX, and the
-        button's interrupts do not wait for it.
+        It takes some 3 ms on the emulated chip, and the button's interrupts do not wait for it. So
+        that the next tick is in time, this is done in a tick that took and sent no line, and when
+        none is due to be sent in the next one, which takes none.
         """
-        if self._collect_in <= 0 and not self.link.busy:
-            self._collect_in = COLLECT_PERIOD_MS
+        calm = self._quiet >= QUIET_MS or inputs & decide.RESET_PRESSED
+        calm = calm and self._status_in >= COLLECT_ROOM_MS and not self.journal.unsealed
+        if lines >= (COLLECT_LINES if calm else COLLECT_LINES_MAX):
+            self.link.lines = 0
+            self._collected = True
             gc.collect()
 
     def _report(self, before: int, inputs: int, outputs: int) -> None:
@@ -145,8 +160,8 @@ class Controller:
         that a press of the reset button that begins meanwhile is void.
         """
         at_rest = self._at_rest(inputs)
-        if at_rest or not self.link.tagged:  # elsewhere one HMAC a tick
-            self.journal.seal()
+        if self.journal.unsealed and (at_rest or not self.link.tagged):
+            self.journal.seal()  # but where time does not matter, at most one HMAC a tick
         faults = self.decide.causes & decide.FAULTS
         locked_out = self.decide.state == decide.LOCKOUT and faults != self._recorded
         if not locked_out and not (at_rest and self.journal.pending):
@@ -158,6 +173,7 @@ class Controller:
             self._recorded = faults
         else:
             self.journal.write(self._uptime)
+            gc.collect()
             elapsed = max(self._elapse(), decide.TICK_LATE_MAX + 1)
             self.decide.step(elapsed, inputs, decide.NO_HEARTBEAT)
 

@@ -4,6 +4,7 @@ Colours of IEC 60204-1: red for a stop and for what needs a person, green for no
 """
 
 import decide
+import micropython
 
 RED = 0x01
 GREEN = 0x02
@@ -22,6 +23,7 @@ LAMPS = {
 UNKNOWN = (RED | BUZZER, RED | BUZZER)
 
 
+@micropython.native
 def lamps(state: int, uptime: int) -> int:
     """The bits to light in this state, `uptime` ms after power-up."""
     first, second = LAMPS.get(state, UNKNOWN)

@@ -21,7 +21,7 @@ import wire
 
 FOLDER = "entries"  # a folder named like this module would hide it from import
 SEGMENTS = 8
-PER_SEGMENT = 32
+PER_SEGMENT = 16
 CAPACITY = SEGMENTS * PER_SEGMENT
 BODY_SIZE = struct.calcsize(wire.ENTRY_LAYOUT)
 ENTRY_SIZE = BODY_SIZE + wire.TAG_SIZE
@@ -132,17 +132,19 @@ class Journal:
             self.unwritten += overtaken
             self._sealed = max(self._sealed, self.unwritten)
 
-    def seal(self) -> bool:
-        """Make the tag of one new entry, one HMAC; False if every entry has its tag."""
-        if self._sealed == self._next:
-            return False
+    @property
+    def unsealed(self) -> bool:
+        """Whether there is an entry without its tag."""
+        return self._sealed != self._next
+
+    def seal(self) -> None:
+        """Make the tag of the first entry that has none: one HMAC."""
         at = _at(self._sealed)
         tag = bytes(wire.TAG_SIZE)
         if self._signer is not None:
             tag = self._signer.mac(bytes(self._ring[at : at + BODY_SIZE]))[: wire.TAG_SIZE]
         self._ring[at + BODY_SIZE : at + ENTRY_SIZE] = tag
         self._sealed += 1
-        return True
 
     def write(self, uptime: int) -> None:
         """Put one entry into flash, which may take long."""

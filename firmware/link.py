@@ -7,6 +7,7 @@ a frame's length and computes at most one tag. What the host has not sent whole 
 import struct
 
 import decide
+import micropython
 import wire
 
 TYPE_CHECKING = False
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
     from board import Port
 
-BYTES_PER_TICK = 48
+BYTES_PER_TICK = 16
 LINE_MIN = 12  # base64 of the shortest frame
 CHALLENGES = 4  # how many of the last ones a heartbeat may answer
-STATUS_PERIOD_MS = 10
+STATUS_PERIOD_MS = 20
 COUNTER = 0xFFFF
 UPTIME = 0x3FFFFFFF  # ms since power-up, modulo 2**30: fits a small integer of the chip
 
@@ -32,14 +33,17 @@ class Link:
         self._port = port
         self._random = random
         self._reader = wire.LineReader()
+        self._bytes = bytearray(BYTES_PER_TICK)
+        self._at = 0  # those from here
+        self._end = 0  # to here are still to be looked at
         self._signer = wire.Signer(key) if key is not None else None
         self.key_id = wire.key_id(key) if key is not None else b"\0\0\0\0"
         self.statement = b""  # what an attestation says, see wire.STATEMENT_LAYOUT
         self.attestation = b""  # the payload that answers, until it is sent
         self.boot = struct.unpack(">H", random(2))[0]
         self.heartbeat = decide.NO_HEARTBEAT
-        self.busy = False  # the last `receive` took a line
-        self.tagged = False  # and computed a tag
+        self.tagged = False  # the last `receive` computed a tag
+        self.lines = 0  # taken and sent, each of which leaves garbage
         self.hello_asked = True  # the first frame of all is a hello
         self.journal_asked = -1  # sequence of an entry, or -1
         self.echo = 0
@@ -51,25 +55,31 @@ class Link:
         self._sequence = 0
         self._nonces = [b""] * CHALLENGES
         self._issued = [0] * CHALLENGES
+        self._ends = [0] * CHALLENGES  # see Port.end: a host that answers has read so far
         self._newest = 0
 
+    @micropython.native
     def receive(self, now: int) -> int:
         """Take what the host sent, within the bounds of one tick; its requests as decide's bits.
 
         `now`: uptime in ms, modulo UPTIME + 1.
         """
         self.heartbeat = decide.NO_HEARTBEAT
-        self.busy = False
         self.tagged = False
-        for _ in range(BYTES_PER_TICK):
-            byte = self._port.read()
-            if byte < 0:
-                return 0
-            line = self._reader.push(byte)
+        left = BYTES_PER_TICK
+        while left:
+            if self._at == self._end:
+                self._at = 0
+                self._end = self._port.read(self._bytes, left)
+                if not self._end:
+                    return 0
+            line = self._reader.push(self._bytes[self._at])
+            self._at += 1
+            left -= 1
             if line is None:
                 continue
+            self.lines += 1
             if len(line) >= LINE_MIN:
-                self.busy = True
                 return self._take(line, now)
             self.frames_malformed = (self.frames_malformed + 1) & COUNTER
         return 0
@@ -122,6 +132,7 @@ class Link:
         else:
             self.heartbeat = (now - self._issued[live]) & UPTIME
             self.heartbeats_taken = (self.heartbeats_taken + 1) & COUNTER
+            self._port.taken(self._ends[live])
             # This challenge and the older ones are answered: replay and reordering end here.
             while True:
                 self._nonces[live] = b""
@@ -135,6 +146,7 @@ class Link:
 
     def send(self, kind: int, payload: bytes) -> bool:
         """Queue one frame; False if the host does not take what is queued already."""
+        self.lines += 1
         if not self._port.write(wire.encode(kind, self._sequence, payload)):
             return False
         self._sequence = (self._sequence + 1) & COUNTER
@@ -173,3 +185,4 @@ class Link:
             self._newest = (self._newest + 1) % CHALLENGES
             self._nonces[self._newest] = nonce
             self._issued[self._newest] = now
+            self._ends[self._newest] = self._port.end

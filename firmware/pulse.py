@@ -3,6 +3,7 @@
 A level on the pin, high or low, holds nothing: the relay's driver is fed through capacitors.
 """
 
+import micropython
 import rp2
 from machine import Pin
 
@@ -47,6 +48,7 @@ class PulseChannel:
         )
         self._on = False
 
+    @micropython.native
     def off(self) -> None:
         """End the pulses now, with the pin low. Safe in an interrupt."""
         self._on = False
@@ -64,6 +66,7 @@ class PulseChannel:
         if not self._on:
             self._start()
 
+    @micropython.native
     def pulse(self) -> None:
         """Keep the pulses going for another tick. Called once a tick."""
         if not self._on:

@@ -19,6 +19,14 @@ import binascii
 import hashlib
 import struct
 
+try:
+    import micropython
+except ImportError:  # unreached: with blinka installed. CPython has no such module
+
+    class micropython:  # type: ignore
+        native = staticmethod(lambda function: function)
+
+
 VERSION = 1
 
 # Kinds of frames. From the controller:
@@ -177,6 +185,7 @@ class LineReader:
         self._line = bytearray(LINE_MAX)
         self._length = 0
 
+    @micropython.native
     def push(self, byte: int) -> "bytes | None":
         """The line that this byte ends, or None while there is none; b"" for one too long."""
         if byte != 0x0A:
@@ -231,6 +240,7 @@ class Signer:
         return _same(payload[-TAG_SIZE:], self.attestation(payload[:-TAG_SIZE])[-TAG_SIZE:])
 
 
+@micropython.native
 def _same(given: bytes, expected: bytes) -> bool:
     """Whether a tag is the expected one; takes the same time wherever it differs."""
     difference = len(given) ^ TAG_SIZE

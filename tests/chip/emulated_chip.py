@@ -1,6 +1,6 @@
 """A whole RP2040 in rp2040py: flash, pins, USB serial, watchdog, and a clock of its own.
 
-Time is the emulator's: cycles of a chip at 125 MHz, without the flash's stalls. It moves only in
+Time is the emulator's: cycles of a chip at 200 MHz, without the flash's stalls. It moves only in
 `run`.
 """
 
@@ -12,15 +12,43 @@ from pathlib import Path
 
 from rp2040py import GPIOPinState
 from rp2040py.boards import BOARDS, resolve_layout
+from rp2040py.clock.simulation_clock import SimulationClock
 from rp2040py.device import BaseDevice, ResetCause
 from rp2040py.peripherals.peripheral import UnimplementedPeripheral
+from rp2040py.rp2040 import RP2040
 
 BOARD = BOARDS["pico"]
 LAYOUT = resolve_layout(BOARD, "micropython")
 SERIAL_ROOM = 512  # bytes that the emulated host controller holds for the chip
 RING_OSCILLATOR = 0x40060  # the emulator's key for 0x40060000
 RANDOM_BIT = 0x1C
+CLOCK_HZ = 200_000_000  # board.py sets it
 Watcher = Callable[[float, int], None]
+
+
+class Clock(SimulationClock):
+    """What the chip's peripherals and the bench take for the time.
+
+    The emulator lets 8 ns pass with each cycle, whatever clock the firmware sets. This one shows
+    them as the 5 ns that they are at 200 MHz, from power-up on: the time until the firmware sets
+    its clock is shown too short.
+    """
+
+    SHOWN = 125_000_000 / CLOCK_HZ
+
+    @property
+    def nanos(self) -> float:
+        """Since power-up."""
+        return float(super().nanos) * self.SHOWN
+
+    @property
+    def micros(self) -> float:
+        """The same in microseconds."""
+        return self.nanos / 1000
+
+    def link_alarm(self, nanos: float, alarm: object) -> object:
+        """Set an alarm for so long from now."""
+        return super().link_alarm(nanos / self.SHOWN, alarm)
 
 
 @dataclass(frozen=True)
@@ -57,7 +85,8 @@ class Chip:
     """One chip with a UF2 image and, if given, a file system in its flash. Close it when done."""
 
     def __init__(self, uf2: Path, filesystem: bytes | None = None) -> None:
-        self._device = _Device(board=replace(BOARD, image=uf2, layout=LAYOUT))
+        spec = replace(BOARD, image=uf2, layout=LAYOUT, mcu=lambda _: RP2040(Clock()))
+        self._device = _Device(board=spec)
         self._device.on_reset = self._was_reset
         self.mcu = self._device.mcu
         self.mcu.peripherals[RING_OSCILLATOR] = RingOscillator(self.mcu, "ROSC_BASE")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chain import Chain, patched_firmware
+from chain import TICK_US, Chain, patched_firmware
 
 from redbutton.firmware import wire
 from redbutton.journal import JournalAnswer, JournalEntry, Reading
@@ -166,7 +166,7 @@ def test_a_flood_of_questions_in_run_delays_nothing(key: bytes) -> None:
         ages: list[int] = []
 
         def flood() -> None:
-            if chain.board.now - chain.host_wrote > 0.001:
+            if chain.board.now_us // TICK_US % 3 == 0:  # more is more than the link carries
                 chain.board.write(question)
             assert chain.session._status is not None  # whatever the flood made it echo
             ages.append(chain.session._status.heartbeat_age)
@@ -185,12 +185,12 @@ def test_a_flood_of_questions_in_run_delays_nothing(key: bytes) -> None:
 
         assert chain.board.load
         assert stats["ticks"] == 2000
-        assert max(ages) < 30
-        assert abs(statuses() - 200) <= 1, "a status every 10 ms as ever"
+        assert max(ages) < 40
+        assert abs(statuses() - 100) <= 1, "a status every 20 ms as ever"
         assert stats["most_in_a_tick"]["tags"] <= 1
         assert stats["heap_used"] - heap < 4096
         answers = sum(isinstance(event, JournalAnswer) for event in chain.events)
-        assert 100 <= answers <= 200
+        assert 100 <= answers <= 300
         assert chain.session._status and chain.session._status.heartbeats_refused == 0
 
         pressed_us = chain.board.now_us
@@ -209,18 +209,18 @@ def test_the_ring_keeps_the_newest_and_says_which_are_gone(key: bytes, tmp_path:
     entry = wire.struct.pack(wire.ENTRY_LAYOUT, 700, 3, 1, 1, 5, 0x69, 0x0F, 4, 4, 0, 0)
     record = entry + forger.mac(entry)[:16]
     record += struct.pack(">I", wire.binascii.crc32(record))
-    (tmp_path / "entries" / str(700 // 32 % 8)).write_bytes(record)
+    (tmp_path / "entries" / str(700 // 16 % 8)).write_bytes(record)
     with Chain(key, flash=tmp_path) as chain:
         chain.step(100)
         reading = read(chain, key)
 
-    assert reading.last and reading.last.oldest == (700 // 32 - 7) * 32
+    assert reading.last and reading.last.oldest == (700 // 16 - 7) * 16
     assert [entry.sequence for entry in reading.entries] == [700, 701]
     assert [entry.boot for entry in reading.entries] == [3, 4]
-    assert reading.missing == list(range((700 // 32 - 7) * 32, 700))
+    assert reading.missing == list(range((700 // 16 - 7) * 16, 700))
     assert [entry.authentic for entry in reading.entries] == [False, True]
     faults = "; ".join(reading.faults())
-    assert "missing: entries 448 to 699" in faults
+    assert "missing: entries 576 to 699" in faults
     assert "not made by this controller under this link key: entry 700" in faults
 
 

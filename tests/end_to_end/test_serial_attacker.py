@@ -93,7 +93,7 @@ def test_no_bytes_open_a_prompt_while_stopped_or_starting(key: bytes, attack: st
             chain.board.write(ATTACKS[attack])
             chain.step(5)
         chain.connected = True
-        chain.step(2000)  # what is queued is worked off
+        chain.step(8000)  # what is queued is worked off
         assert_closed(chain, before)
         assert chain.state.state is State.STOPPED
         assert not chain.energised_since(0)

@@ -25,17 +25,24 @@ class Port:
         self.takes = True
         self.written = []
 
-    def read(self):
-        if self.at == len(self.bytes):
-            return -1
-        self.at += 1
-        self.reads += 1
-        return self.bytes[self.at - 1]
+    def read(self, into, most):
+        count = min(most, len(self.bytes) - self.at)
+        into[:count] = self.bytes[self.at : self.at + count]
+        self.at += count
+        self.reads += count
+        return count
 
     def write(self, line):
         if self.takes:
             self.written.append(binascii.hexlify(line).decode())
         return self.takes
+
+    @property
+    def end(self):
+        return len(self.written)
+
+    def taken(self, end):
+        self.read_by_host = end
 
 
 counted = {"decoded": 0, "tags": 0}
@@ -90,7 +97,7 @@ class Bench:
             "bytes": self.port.reads,
             "decoded": counted["decoded"],
             "tags": counted["tags"],
-            "left": len(self.port.bytes) - self.port.at,
+            "left": len(self.port.bytes) - self.port.at + self.link._end - self.link._at,
         }
 
     def status(self, now):

@@ -5,7 +5,9 @@ What is expected stands written out here. Nothing is computed from the tables or
 
 import copy
 import dataclasses
+import importlib.util
 import itertools
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -221,7 +223,7 @@ STEP_CAUSES = {
     "contact discrepancy": ("fault", lambda rig: rig.wait(101, opened=CONTACT_A)),
     "mirror contact K1": ("fault", lambda rig: relay_stays_shut(rig, MIRROR_1)),
     "mirror contact K2": ("fault", lambda rig: relay_stays_shut(rig, MIRROR_2)),
-    "control tick late": ("event", lambda rig: rig.tick(4)),
+    "control tick late": ("event", lambda rig: rig.tick(5)),
     "key switch": ("condition", lambda rig: rig.tick(closed=KEY_MAINTENANCE)),
     "link key missing": ("condition", lambda rig: rig.tick(opened=LINK_KEY)),
     "protocol version": ("event", lambda rig: rig.tick(closed=VERSION_DIFFERS)),
@@ -752,7 +754,7 @@ def test_each_stop_needs_a_reset_of_its_own():
 
 
 @pytest.mark.requirement("SR-07")
-def test_a_press_seen_in_ticks_of_3_ms_resets():
+def test_a_press_seen_in_ticks_of_4_ms_resets():
     rig = stopped()
 
     for _ in range(67):
@@ -1491,7 +1493,7 @@ def test_in_every_step_every_combination_of_inputs_that_holds_a_stop_ends_the_te
 # What ends the test in its very tick. The age of the heartbeat is set to what it would be.
 TEST_ENDERS = {
     **{name: lambda rig, more=more: rig.tick(**more) for name, more in STOPPERS.items()},
-    "tick after 4 ms": lambda rig: rig.tick(4),
+    "tick after 5 ms": lambda rig: rig.tick(5),
     "tick after 400 ms": lambda rig: rig.tick(400),
     "tick before the last": lambda rig: rig.tick(-1),
     "heartbeat lost": lambda rig: rig.tick(heartbeat=NO_HEARTBEAT),
@@ -1573,8 +1575,8 @@ def test_silence_in_the_test_stops_at_the_timeout(silent_from):
 
 
 @pytest.mark.requirement("SR-13")
-@pytest.mark.parametrize("elapsed", [0, 1, 2, 3])
-def test_a_tick_of_up_to_3_ms_in_the_test_is_in_time(elapsed):
+@pytest.mark.parametrize("elapsed", [0, 1, 2, 3, 4])
+def test_a_tick_of_up_to_4_ms_in_the_test_is_in_time(elapsed):
     rig = under_test()
 
     assert rig.tick(elapsed) == K1_STARVED
@@ -1738,9 +1740,9 @@ def test_faults_found_in_lockout_are_added_to_its_causes():
         (0, False),
         (1, False),
         (2, False),
-        (3, False),
-        (4, True),
+        (4, False),
         (5, True),
+        (6, True),
         (400, True),
         (59999, True),
         (60000, True),
@@ -1750,7 +1752,7 @@ def test_faults_found_in_lockout_are_added_to_its_causes():
         (-400, True),
     ],
 )
-def test_a_tick_more_than_3_ms_after_the_last_or_before_it_stops(state, elapsed, late):
+def test_a_tick_more_than_4_ms_after_the_last_or_before_it_stops(state, elapsed, late):
     rig = IN_STATE[state]()
 
     outputs = rig.tick(elapsed)
@@ -1775,7 +1777,7 @@ def test_time_that_cannot_be_right_makes_the_last_heartbeat_too_old(elapsed):
 def test_a_late_tick_while_stopped_is_no_stop_cause():
     rig = stopped()
 
-    rig.tick(4)
+    rig.tick(5)
 
     assert "control tick late" not in rig.causes
     assert rig.state == "STOPPED"
@@ -1866,8 +1868,8 @@ def test_the_first_cause_stays_the_first_and_all_of_them_are_kept():
         ({"opened": LINK_KEY, "closed": REQUESTS | KEY_MAINTENANCE}, "key switch"),
         ({"opened": LINK_KEY, "closed": REQUESTS}, "link key missing"),
         ({"closed": REQUESTS}, "protocol version"),
-        ({"elapsed": 4, "closed": REQUESTS | KEY_MAINTENANCE}, "control tick late"),
-        ({"elapsed": 4, "opened": CONTACT_B}, "button contact B"),
+        ({"elapsed": 5, "closed": REQUESTS | KEY_MAINTENANCE}, "control tick late"),
+        ({"elapsed": 5, "opened": CONTACT_B}, "button contact B"),
     ],
 )
 def test_of_several_causes_in_one_tick_the_most_telling_is_the_first(more, first):
@@ -1984,7 +1986,7 @@ class Watched(Rig):
         after = self.decide.state
 
         assert after in decide.TABLE
-        if stops(inputs) or not 0 <= elapsed <= 3:
+        if stops(inputs) or not 0 <= elapsed <= 4:
             assert after in AT_REST  # SR-02, SR-03
         if self.decide.heartbeat_age >= self.decide.heartbeat_timeout:
             assert after in AT_REST  # SR-04
@@ -2020,8 +2022,8 @@ class Watched(Rig):
             assert self.outputs == K1_STARVED
             assert not inputs & RESET_PRESSED
             assert inputs & MIRRORS == MIRRORS
-            # Two samples of at most 3 ms may count as pressed what was not.
-            assert self.press_ms >= 144 or self.press_was_sampled_late
+            # Two samples of at most 4 ms may count as pressed what was not.
+            assert self.press_ms >= 142 or self.press_was_sampled_late
             self.tested = []
 
     def check_energised(self, before: int, after: int, elapsed: int) -> None:
@@ -2054,7 +2056,7 @@ class Watched(Rig):
         for done, (_, may_open, at_end, least, most) in zip(
             self.tested, EXPECTED_TEST, strict=True
         ):
-            assert least <= done.ms <= most + 2  # the last tick of a step may be one of 3 ms
+            assert least <= done.ms <= most + 3  # the last tick of a step may be one of 4 ms
             assert not done.opened & ~may_open
             assert done.open_at_end == at_end
 
@@ -2064,7 +2066,7 @@ class Watched(Rig):
             self.since_closing_ms = 0
             self.press_was_sampled_late = False
         self.since_closing_ms += elapsed
-        self.press_was_sampled_late |= not 0 <= elapsed <= 3
+        self.press_was_sampled_late |= not 0 <= elapsed <= 4
         if closed:
             self.press_ms = self.since_closing_ms
         self.open_ms = 0 if closed else self.open_ms + abs(elapsed)
@@ -2203,3 +2205,12 @@ def test_no_sequence_of_requests_from_the_host_ends_the_test_sooner_but_by_a_sto
 
     stopped_by = [bits for bits in requests.values() if bits != STANDSTILL]
     assert rig.state == ("STOPPED" if stopped_by else "RUN")
+
+
+def test_it_needs_no_module_named_micropython(monkeypatch):
+    monkeypatch.setitem(sys.modules, "micropython", None)
+    spec = importlib.util.spec_from_file_location("bare", decide.__file__)
+    bare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bare)
+
+    assert bare.Decide(100, 0, bare.POWER_UP).step(1, INTERRUPTS, NO_HEARTBEAT) == 0

@@ -16,7 +16,7 @@ from redbutton.firmware.decide import NO_HEARTBEAT
 
 OTHER_KEY = b"\xa5" * 32
 STALE, FORGED, NO_KEY = 1, 2, 3
-BYTES_PER_TICK = 48
+BYTES_PER_TICK = 16
 
 
 class Controller:
@@ -417,7 +417,7 @@ def test_a_stop_among_other_frames_arrives_in_any_order(controller, key, order):
     ]
     controller.feed(*(lines[i] for i in order))
 
-    ticks = [controller.receive(1) for _ in range(4)]
+    ticks = [controller.receive(1) for _ in range(10)]
 
     assert [tick["request"] for tick in ticks].count(decide.STOP_CATEGORY_0) == 1
     assert [counts(tick) for tick in ticks].count(True) == 1
@@ -496,8 +496,8 @@ def test_a_link_without_a_key_names_none(keyless):
 
 
 @pytest.mark.requirement("SR-18")
-@pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 1000])
-def test_a_tick_takes_at_most_48_bytes_and_leaves_the_rest(controller, size):
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1000])
+def test_a_tick_takes_at_most_16_bytes_and_leaves_the_rest(controller, size):
     controller.ask("feed", (b"x" * size).hex())
 
     tick = controller.receive()
@@ -507,23 +507,23 @@ def test_a_tick_takes_at_most_48_bytes_and_leaves_the_rest(controller, size):
 
 
 @pytest.mark.requirement("SR-18")
-def test_a_tick_decodes_at_most_one_line_and_the_next_tick_the_next(controller):
+def test_a_tick_decodes_at_most_one_line_and_none_is_lost(controller):
     line = independent.frame(independent.STANDSTILL, 1, b"")
     controller.feed(*[line] * 6)
 
-    ticks = [controller.receive() for _ in range(7)]
+    ticks = [controller.receive() for _ in range(20)]
 
-    assert [tick["decoded"] for tick in ticks] == [1] * 6 + [0]
-    assert [tick["request"] for tick in ticks] == [decide.STANDSTILL] * 6 + [0]
+    assert max(tick["decoded"] for tick in ticks) == 1
+    assert [tick["request"] for tick in ticks].count(decide.STANDSTILL) == 6
 
 
 @pytest.mark.requirement("SR-18")
 def test_lines_too_short_for_a_frame_are_counted_but_not_decoded(controller):
     controller.feed(b"x", b"x" * 11, b"x" * 12)
 
-    tick = controller.receive()
+    ticks = [controller.receive() for _ in range(10)]
 
-    assert tick["decoded"] == 1
+    assert sum(tick["decoded"] for tick in ticks) == 1
     assert controller.counters()["frames_malformed"] == 3
 
 

@@ -70,7 +70,7 @@ def test_tests_that_fail_on_the_firmware_as_it_is_tell_nothing(tmp_path):
 @pytest.mark.parametrize("file", mutation.SUITES)
 def test_every_function_of_a_file_has_mutants(file, monkeypatch):
     monkeypatch.chdir(TOOL.parents[1])
-    text = (mutation.FIRMWARE / file).read_text(encoding="utf-8")
+    text = mutation.source(file)
     tree = ast.parse(text)
     bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
     functions = {

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import importlib.util
 import json
 import random
 import re
@@ -554,3 +555,12 @@ def test_micropython_cuts_any_stream_into_the_same_lines():
     lines = read(stream)
     assert b"" in lines
     assert printed == [f"{line.hex()} {shown(wire.decode(line))}" for line in lines]
+
+
+def test_it_needs_no_module_named_micropython(monkeypatch):
+    monkeypatch.setitem(sys.modules, "micropython", None)
+    spec = importlib.util.spec_from_file_location("bare", wire.__file__)
+    bare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bare)
+
+    assert [bare.LineReader().push(byte) for byte in b"\n"] == [None]

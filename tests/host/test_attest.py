@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chain import Chain, firmware_on
+from chain import TICK_US, Chain, firmware_on
 
 from redbutton import attestation, manifest
 from redbutton.attestation import Configuration, Expected
@@ -229,7 +229,7 @@ def test_a_flood_of_questions_delays_nothing(key: bytes) -> None:
         chain.sent_by_board.clear()
 
         def ask() -> None:
-            if chain.board.now - chain.host_wrote >= 0.001:
+            if chain.board.now_us // TICK_US % 3 == 0:  # more is more than the link carries
                 chain.board.write(wire.encode(wire.ASK_ATTEST, 1, b"12345678"))
 
         chain.step(1000, on_tick=ask)

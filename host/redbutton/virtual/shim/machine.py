@@ -21,6 +21,7 @@ _LAMPS = {
     pins.LAMP_GREEN: "lamp_green",
     pins.BUZZER: "buzzer",
 }
+GPIO_IN = 0xD0000004
 _cause = PWRON_RESET
 
 
@@ -78,6 +79,32 @@ class Interrupt:
     def trigger(self):
         """The edges that still call the handler: none once it was removed."""
         return self._trigger if self._name in world.world.falling else 0
+
+
+class _Registers:
+    """The registers of the chip that the firmware reads and writes itself."""
+
+    def __init__(self):
+        self.values = {}  # of those that nothing stands behind
+
+    def __getitem__(self, address):
+        if address != GPIO_IN:
+            return self.values[address]
+        plant = world.world.plant
+        levels = 0
+        for gpio, name in _INPUTS.items():
+            levels |= plant.sense(name) << gpio
+        return levels
+
+    def __setitem__(self, address, value):
+        self.values[address] = value
+
+
+mem32 = _Registers()
+
+
+def freq(hz):
+    """Time passes as the world says, whatever the chip's clock does."""
 
 
 class WDT:

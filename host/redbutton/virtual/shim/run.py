@@ -32,16 +32,22 @@ def count_work(this):
 
     def counted(name, function):
         def call(*arguments):
-            result = function(*arguments)
-            if result == this.interrupt_char != -1:
-                raise KeyboardInterrupt  # the USB driver sees the byte before any reader does
-            if result != -1:  # Port.read: no byte was there
-                this.work[name] += 1
-            return result
+            this.work[name] += 1
+            return function(*arguments)
 
         return call
 
-    board.Port.read = counted("bytes", board.Port.read)
+    read_bytes = board.Port.read
+
+    def read(port, into, most):
+        count = read_bytes(port, into, most)
+        for i in range(count):
+            if into[i] == this.interrupt_char:
+                raise KeyboardInterrupt  # the USB driver sees the byte before any reader does
+        this.work["bytes"] += count
+        return count
+
+    board.Port.read = read
     wire.decode = counted("frames", wire.decode)
     wire.Signer.tag = counted("tags", wire.Signer.tag)
 
