@@ -7,8 +7,11 @@ HARDWARE = $(notdir $(wildcard hardware/*.py))
 COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py lock_step_chain.py \
 	journal_chain.py flood.py)
 
+# MicroPython for the emulated chip: RP2_UF2 names one, or it is built.
+CHIP_IMAGE = $(or $(RP2_UF2),dist/RPI_PICO-1.25.0.uf2)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark coverage mutation sizes chip-benchmark hardware fmea firmware clean
+.PHONY: help demo test lint requirements benchmark coverage mutation sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -33,7 +36,7 @@ requirements:  ## show which tests prove which requirement
 coverage:  ## print the firmware's lines and branches that no test reaches: a failure
 	@$(IN_ENVIRONMENT) python -m pytest -q --firmware-coverage $(COVERED)
 
-mutation:  ## change decide.py and wire.py in every small way; half an hour (EVERY=40: a slice)
+mutation:  ## change decide.py and wire.py in every small way; a quarter of an hour (EVERY=40: a slice)
 	@$(IN_ENVIRONMENT) python tests/mutation.py $(if $(EVERY),--every $(EVERY))
 
 benchmark:  ## print how late control ticks are, with and without a flood
@@ -42,8 +45,16 @@ benchmark:  ## print how late control ticks are, with and without a flood
 sizes:  ## print how big the firmware is, and how much heap it takes
 	@$(IN_ENVIRONMENT) python tests/benchmarks/firmware_sizes.py
 
-chip-benchmark:  ## print what a tick costs on an emulated chip; RP2_UF2 names its image
-	@$(IN_ENVIRONMENT) python tests/chip/benchmark.py
+chip-image: $(CHIP_IMAGE)  ## build MicroPython's image for the emulated chip from Debian's sources
+
+$(CHIP_IMAGE):
+	@$(IN_ENVIRONMENT) python tests/chip/build_image.py "$(CHIP_IMAGE)"
+
+chip-test: $(CHIP_IMAGE)  ## run the firmware on a whole emulated chip: three quarters of an hour
+	@$(IN_ENVIRONMENT) env RP2_UF2="$(CHIP_IMAGE)" python -m pytest tests/chip -v
+
+chip-benchmark: $(CHIP_IMAGE)  ## print what a tick costs on an emulated chip, and how fast the button is
+	@$(IN_ENVIRONMENT) env RP2_UF2="$(CHIP_IMAGE)" python tests/chip/benchmark.py
 
 hardware: fmea  ## generate all that follows from hardware/circuit.yaml: drawings, lists, pin map
 	@$(IN_ENVIRONMENT) python hardware/generate.py

@@ -30,7 +30,7 @@ from redbutton.errors import (
 from redbutton.firmware import attest, wire
 from redbutton.link import SerialLink, find_port
 
-LISTEN_S = 0.4  # a controller in operation reports every 10 ms
+LISTEN_S = 0.4  # a controller in operation reports every 20 ms
 PROMPT_S = 3.0
 READ_S = 5.0
 CHUNK = 1024

@@ -2,7 +2,7 @@
 
 usage: RP2_UF2=IMAGE python tests/chip/benchmark.py
 
-Cycles of an emulated chip at 125 MHz whose flash never makes it wait: a real one is slower. The
+Cycles of an emulated chip at 200 MHz whose flash never makes it wait: a real one is slower. The
 time that the measuring itself takes is subtracted.
 """
 

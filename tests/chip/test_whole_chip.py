@@ -1,6 +1,6 @@
 """The firmware's files in MicroPython's stock image on an emulated chip: run where RP2_UF2 is set.
 
-Times are emulated: cycles of a processor at 125 MHz that never waits for its flash. The verdict
+Times are emulated: cycles of a processor at 200 MHz that never waits for its flash. The verdict
 about stopping is the plant's, or the pins'.
 """
 
