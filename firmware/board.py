@@ -116,20 +116,26 @@ class Board:
 
     @micropython.native
     def drive(self, outputs: int) -> None:
-        """Write both relay outputs. K1 must be driven again every tick, or it drops."""
-        if outputs & decide.K1:
-            self._k1.pulse()
-        elif outputs & decide.K1_LEVEL:
-            self._k1.level()
-        elif outputs & decide.K1_STARVED:
-            self._k1.starve()
-        else:
-            self._k1.off()
-        self._k2.value(1 if outputs & decide.K2 else 0)
-        new = self._openings_a != self._seen_a or self._openings_b != self._seen_b
-        if new:  # unreached: silicon. Opened since `inputs`: the next tick will see it
-            self._k1.off()
-            self._k2.value(0)
+        """Write both relay outputs. K1 must be driven again every tick, or it drops.
+
+        The button's interrupts wait meanwhile, some 50 us: one in the middle of this would be
+        undone by the rest of it.
+        """
+        state = machine.disable_irq()
+        try:
+            if self._openings_a != self._seen_a or self._openings_b != self._seen_b:
+                outputs = 0  # unreached: silicon. Opened since `inputs`: the next tick sees it
+            if outputs & decide.K1:
+                self._k1.pulse()
+            elif outputs & decide.K1_LEVEL:
+                self._k1.level()
+            elif outputs & decide.K1_STARVED:
+                self._k1.starve()
+            else:
+                self._k1.off()
+            self._k2.value(1 if outputs & decide.K2 else 0)
+        finally:
+            machine.enable_irq(state)
 
     def show(self, lamps: int) -> None:
         """Stack light and buzzer, bits of `indicate`."""

@@ -74,6 +74,7 @@ class PulseChannel:
         while self._machine.tx_fifo() < WORDS_AHEAD:
             self._machine.put(PULSES_PER_WORD - 1)
 
+    @micropython.native
     def _start(self) -> None:
         self.off()
         for _ in range(FIFO_WORDS):  # what was left there when it went off

@@ -76,8 +76,9 @@ def fault(
     return {**files, name: files[name] + text.encode()}
 
 
-# Both outputs driven as in RUN by the firmware's own board, without a decision: so the button can
-# be tried a thousand times. What else the processor is doing is put into {load}.
+# Both outputs driven as in RUN by the firmware's own board while both contacts read closed, with no
+# other decision: so the button can be tried a thousand times. What else the processor is doing is
+# put into {load}.
 ENDLESS_RUN = """
 
 
@@ -89,8 +90,8 @@ def run():
     number = 0
     while True:
         due = time.ticks_add(time.ticks_us(), 1000)
-        board.inputs()
-        board.drive(decide.K1 | decide.K2)
+        both = decide.CONTACT_A | decide.CONTACT_B
+        board.drive(decide.K1 | decide.K2 if board.inputs() & both == both else 0)
         {load}
         number += 1
         left = time.ticks_diff(due, time.ticks_us())

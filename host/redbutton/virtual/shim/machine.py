@@ -107,6 +107,15 @@ def freq(hz):
     """Time passes as the world says, whatever the chip's clock does."""
 
 
+def disable_irq():
+    """Interrupts come between ticks only, see world.py."""
+    return True
+
+
+def enable_irq(state):
+    pass
+
+
 class WDT:
     """The chip's watchdog."""
 
