@@ -9,6 +9,8 @@ time that the measuring itself takes is subtracted.
 import os
 import statistics
 import sys
+from collections.abc import Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -51,6 +53,8 @@ def costs(uf2: Path) -> list[tuple[str, list[float]]]:
     )
     bench = Bench(chip, KEY).to_run()
     start = chip.us
+    fed: list[float] = []
+    chip.watch(pins.WATCHDOG, lambda us, level: fed.append(us) if level else None)
     bench.run(RUN_MS)
     assert bench.plant.load
     marking = statistics.median(end - begin for begin, end in empty.spans)
@@ -64,12 +68,12 @@ def costs(uf2: Path) -> list[tuple[str, list[float]]]:
         ("step", [end - begin - marking for begin, end in step.spans if begin >= start]),
         ("tick", ticks[False]),
         ("tick with a heartbeat", ticks[True]),
+        ("between feeds, marking too", [end - begin for begin, end in pairwise(fed)]),
     ]
 
 
-def latencies(uf2: Path) -> list[tuple[str, list[float]]]:
+def latencies(uf2: Path) -> Iterator[tuple[str, list[float]]]:
     """From the button's edge to both outputs off, under each load."""
-    found = []
     for load in injected.LOADS:
         files = injected.endless_run(flash_image.firmware(KEY), load)
         chip = Chip(uf2, flash_image.build(files))
@@ -77,8 +81,7 @@ def latencies(uf2: Path) -> list[tuple[str, list[float]]]:
             chip.drive(gpio, 1)
         assert chip.run_until(lambda chip=chip: chip.level(pins.K2), 2000)
         edges = latency.Stopwatch(chip).measure(EDGES)
-        found.append((f"edge to off: {load}", [max(edge.k1, edge.k2) for edge in edges]))
-    return found
+        yield f"edge to off: {load}", [max(edge.k1, edge.k2) for edge in edges]
 
 
 def row(what: str, times: list[float]) -> str:
@@ -94,7 +97,7 @@ def main() -> None:
         sys.exit("not run: RP2_UF2 names no MicroPython image")
     print("emulated microseconds, not a board's")
     print(f"{'':<28} {'times':>6} {'p50':>8} {'p99':>8} {'max':>8}")
-    for what, times in costs(Path(named)) + latencies(Path(named)):
+    for what, times in chain(costs(Path(named)), latencies(Path(named))):
         print(row(what, times), flush=True)
 
 

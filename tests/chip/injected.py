@@ -76,9 +76,9 @@ def fault(
     return {**files, name: files[name] + text.encode()}
 
 
-# Both outputs driven as in RUN by the firmware's own board while both contacts read closed, with no
-# other decision: so the button can be tried a thousand times. What else the processor is doing is
-# put into {load}.
+# Both outputs driven as in RUN by the firmware's own board while both contacts read closed, and no
+# other decision, so that the button can be tried a thousand times. What else the processor is
+# doing is put into {load}.
 ENDLESS_RUN = """
 
 
