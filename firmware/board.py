@@ -123,8 +123,9 @@ class Board:
         """
         state = machine.disable_irq()
         try:
-            if self._openings_a != self._seen_a or self._openings_b != self._seen_b:
-                outputs = 0  # unreached: silicon. Opened since `inputs`: the next tick sees it
+            new = self._openings_a != self._seen_a or self._openings_b != self._seen_b
+            if new:  # unreached: silicon. Opened since `inputs`: the next tick will see it
+                outputs = 0
             if outputs & decide.K1:
                 self._k1.pulse()
             elif outputs & decide.K1_LEVEL:
@@ -276,8 +277,7 @@ class Port:
     def taken(self, end: int) -> None:
         """The host has read everything up to there: the buffer holds only what was sent since."""
         since = (self._sent - end) & self.COUNTER
-        if since <= self.BUFFER:
-            self._room = self.BUFFER - since
+        self._room = max(self.BUFFER - since, 0)
 
     @micropython.native
     def flush(self) -> None:
