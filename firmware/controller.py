@@ -84,8 +84,7 @@ class Controller:
         self._board.show(indicate.lamps(self.decide.state, self._uptime))
         self._remember(inputs & ~requests)
         self._board.feed_watchdogs(outputs)
-        if self.link.lines == lines or lines >= COLLECT_LINES_MAX:
-            self._collect(inputs, lines)
+        self._collect(inputs, lines)
 
     def _elapse(self) -> int:
         """Let all clocks go on; ms since the last time."""
@@ -109,7 +108,8 @@ class Controller:
         """
         calm = self._quiet >= QUIET_MS or inputs & decide.RESET_PRESSED
         calm = calm and self._status_in >= COLLECT_ROOM_MS and not self.journal.unsealed
-        if lines >= (COLLECT_LINES if calm else COLLECT_LINES_MAX):
+        calm = calm and self.link.lines == lines
+        if self.link.lines >= (COLLECT_LINES if calm else COLLECT_LINES_MAX):
             self.link.lines = 0
             self._collected = True
             gc.collect()

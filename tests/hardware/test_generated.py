@@ -10,6 +10,8 @@ import generate
 import pytest
 import source
 
+from redbutton.firmware import decide, pins
+
 CIRCUIT = source.load()
 SLICE = 37  # one fault in so many is simulated anew
 
@@ -96,3 +98,12 @@ def test_the_committed_fault_table_holds_no_dangerous_and_no_unseen_fault() -> N
     lost = [row for row in rows if row["effect"] == "channel lost"]
     assert lost
     assert not [row for row in lost if row["detected by"] == "nothing"]
+
+
+@pytest.mark.requirement("SR-02")
+def test_the_inputs_lie_side_by_side_in_the_order_of_the_decisions_bits() -> None:
+    """The board reads them with one register."""
+    order = ("CONTACT_A", "CONTACT_B", "MIRROR_1", "MIRROR_2", "RESET", "KEY", "SUPPLY")
+    bits = (*order[:4], "RESET_PRESSED", "KEY_MAINTENANCE", "SUPPLY")
+    for pin, bit in zip(order, bits, strict=True):
+        assert 1 << getattr(pins, pin) - pins.CONTACT_A == getattr(decide, bit)
