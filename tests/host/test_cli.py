@@ -214,7 +214,8 @@ def test_unplugged_in_the_middle_it_stops_says_so_and_takes_up_again(
         assert process.stdout
         lines = process.stdout
         threading.Thread(
-            target=lambda: said.extend(json.loads(line) for line in lines), daemon=True
+            target=lambda: said.extend(json.loads(line) for line in lines if line[-1:] == "\n"),
+            daemon=True,
         ).start()
         time.sleep(0.5)
         to_run(board)

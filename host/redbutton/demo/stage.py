@@ -202,19 +202,21 @@ class Stage:
             time.sleep(0.02)
         return state
 
-    def reset(self) -> bool:
+    def reset(self) -> int:
         """A person waits for what blocks a reset to be gone and presses the reset button.
 
-        Whether the load came on and the owner of the port has measured it. On a busy machine a
-        heartbeat may be late while the controller tests itself: then a person presses again.
+        How many presses it took until the load was on and the owner of the port had measured it;
+        0 if that did not come to be. On a busy machine a heartbeat may be late while the
+        controller tests itself, or just after: then a person presses again.
         """
-        with contextlib.suppress(NoContact):
-            for _ in range(PRESSES):
+        for press in range(1, PRESSES + 1):
+            with contextlib.suppress(NoContact):
                 self.wait_state(lambda state: state.heard and not state.present, 5.0)
                 self.board.reset()
                 if self.board.wait_load(True, 2.0):
-                    return bool(self.wait_state(lambda state: state.running, 1.0))
-        return False
+                    self.wait_state(lambda state: state.running, 1.0)
+                    return press
+        return 0
 
     def _client(self) -> Client:
         return Client(socket_path(str(self.port), self.runtime))
