@@ -255,7 +255,8 @@ class Decide:
         self.present = self._lasting(elapsed, inputs, heartbeat)
         awake = energised != 0 or self.state == TESTING
         found = self.present | self._events(inputs, late and awake)
-        found |= self._faults(elapsed, inputs, energised)
+        # Contacts were not watched between late ticks: one look proves nothing lasting.
+        found |= self._faults(TICK_LATE_MAX if late else elapsed, inputs, energised)
         if self.state == TESTING and inputs & SUPPLY and not late:
             found |= self._test(elapsed, inputs)  # else the mirror contacts prove nothing
         reset = self._reset(elapsed, inputs, found)

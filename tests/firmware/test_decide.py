@@ -171,7 +171,7 @@ def test_any_two_state_codes_differ_in_at_least_four_bits():
 def raise_trigger(rig: Rig, trigger: str) -> None:
     """What the world does for this trigger."""
     if trigger == "FAULT":
-        rig.tick(101, opened=CONTACT_A)
+        rig.tick(opened=INTERRUPTS)
     elif trigger == "STOP":
         rig.tick(closed=STOP_CATEGORY_0)
     elif trigger == "CUT":
@@ -1164,6 +1164,40 @@ def test_contacts_that_disagree_for_longer_than_100_ms_lock_out(start, contact, 
     assert ("contact discrepancy" in rig.causes) == (state == "LOCKOUT")
 
 
+@pytest.mark.requirement("SR-07")
+@pytest.mark.parametrize(("ms", "state"), [(4, "TESTING"), (5, "STOPPED")])
+def test_a_press_acts_if_ticks_come_as_late_as_they_may_and_no_later(ms, state):
+    rig = stopped()
+
+    for closed in [0] * 20 + [RESET_PRESSED] * 60 + [0] * 13:
+        rig.tick(ms, closed=closed)
+
+    assert rig.state == state
+
+
+@pytest.mark.requirement("SR-11", "SR-12")
+@pytest.mark.parametrize("late", [5, 200, 60_000, NEVER, -1])
+@pytest.mark.parametrize("wrong", [{"opened": CONTACT_A}, {"opened": MIRROR_1}])
+def test_one_look_after_a_late_tick_is_no_lasting_fault(late, wrong):
+    """A contact that moves is wrong for a moment. Nobody saw how long that was."""
+    rig = stopped()
+
+    rig.tick(late, **wrong)
+
+    assert rig.state == "STOPPED"
+
+
+@pytest.mark.requirement("SR-11", "SR-12")
+@pytest.mark.parametrize("wrong", [{"opened": CONTACT_A}, {"opened": MIRROR_1}])
+def test_ticks_that_are_all_late_count_as_four_milliseconds_each(wrong):
+    rig = stopped()
+
+    for _ in range(26):
+        rig.tick(5, **wrong)
+
+    assert rig.state == "LOCKOUT"
+
+
 @pytest.mark.requirement("SR-11")
 def test_contacts_that_disagree_by_turns_lock_out():
     rig = running()
@@ -1915,10 +1949,11 @@ def test_faults_that_are_found_in_the_same_tick_are_all_recorded():
 def test_a_fault_that_comes_with_a_stop_is_what_tripped():
     rig = running()
 
-    rig.tick(101, opened=CONTACT_A)
+    rig.wait(99, closed=MIRROR_1)
+    rig.tick(closed=MIRROR_1, opened=BUTTON)
 
     assert rig.state == "LOCKOUT"
-    assert rig.tripped == "contact discrepancy"
+    assert rig.tripped == "mirror contact K1"
     assert rig.first == "button contact A"
 
 

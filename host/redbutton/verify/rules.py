@@ -87,7 +87,8 @@ class Monitor:
             must(not still, "SR-05", "standstill was reported, and STOPPING goes on")
         else:
             delayed = 0
-        contacts = self._follow_contacts(contacts, ms, inputs, before, after)
+        watched = self.late if late else ms
+        contacts = self._follow_contacts(contacts, watched, inputs, before, after)
         quiet = before == m.STOPPED and not (cause or asks or late)
         acts, reset = self._follow_reset(reset, ms, inputs, quiet)
         seen = (
@@ -116,7 +117,7 @@ class Monitor:
     def _follow_contacts(
         self, past: State, ms: int, inputs: int, before: int, after: int
     ) -> State:
-        """Contacts that contradict lock out. Without the supply they prove nothing."""
+        """Contacts that contradict while they are watched lock out; unsupplied they prove nothing."""
         m = self.module
         split, weld_1, weld_2 = past
         supply = inputs & m.SUPPLY
