@@ -1,17 +1,24 @@
-"""The gate's rules on the controller's state: may this velocity command pass? (SR-10, SR-24)
+"""The gate's rules on the controller's state: may this command pass? (SR-10, SR-24)
 
 Pure: no ROS, no clock of its own. Default is refusal. The first rule that objects names itself:
 
-1. the command is finite;
+1. the command is well-formed and finite;
 2. the controller was heard, freshly, and measured RUN with the load on;
 3. the command was made after the reset, and recently;
-4. after every stop the stream of commands was at rest once: a zero command or a silence. A planner
-   that goes on sending what it sent before the reset has not given a new command.
+4. after every stop each stream of commands was at rest once: a command that moves nothing, or a
+   silence. A planner that goes on sending what it sent before the reset has given no new command;
+5. the command is within the limits of its input;
+6. no input of higher priority is in use on the same output.
+
+A stream is an input or an action. When the input that moves an output is refused or falls silent,
+the output is told to rest.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from redbutton.crossing import Input
 from redbutton.model import SafetyState
 
 COMMAND_AGE_S = 0.25
@@ -19,67 +26,155 @@ REST_S = 0.5
 
 
 @dataclass(frozen=True)
+class Command:
+    """What rules look at. `values`: all numbers of the message; `linear` (m/s) and `angular`
+    (rad/s): its speeds, where it has any; `problem`: what is wrong with its shape.
+
+    `lasts`: it goes on moving the robot without being renewed, as a trajectory does.
+    """
+
+    values: tuple[float, ...] = ()
+    moves: bool = True
+    linear: float = 0.0
+    angular: float = 0.0
+    problem: str = ""
+    lasts: bool = False
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """Whether the command passes; if not, why."""
+    """Whether the command passes; if not, why, and whether its output must rest now."""
 
     passed: bool
     reason: str = ""
+    rest: bool = False
+
+
+@dataclass
+class _Stream:
+    """`rested`: since the stop. `heard`, `used`: when a command last came, and last passed."""
+
+    rested: bool = False
+    heard: float = float("-inf")
+    used: float = float("-inf")
+    input: Input | None = None
+
+
+@dataclass
+class _Motion:
+    """What an output was last told: by which stream, when, and whether that must be renewed."""
+
+    stream: _Stream
+    since: float
+    lasts: bool
 
 
 class Gate:
-    """Remembers since when the robot may run, and whether the commands have come to rest.
+    """Remembers since when the robot may run, and which commands have come to rest.
 
     Counts what passed and what it refused; `refusal` is why the last command was refused, or "".
     """
 
-    def __init__(self, command_age_s: float = COMMAND_AGE_S, rest_s: float = REST_S) -> None:
-        """`command_age_s`: how old a command may be. `rest_s`: silence that counts as rest."""
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        actions: Sequence[str] = (),
+        command_age_s: float = COMMAND_AGE_S,
+        rest_s: float = REST_S,
+    ) -> None:
+        """`actions`: their names. `command_age_s`: how old a command may be. `rest_s`: silence
+        that counts as rest."""
         self._command_age_s = command_age_s
         self._rest_s = rest_s
         self._running_since: float | None = None
-        self._rested = False
-        self._heard = float("-inf")
-        self._moving = False
+        self._inputs = {entry.name: _Stream(input=entry) for entry in inputs}
+        self._actions = {name: _Stream() for name in actions}
+        self._moving: dict[str, _Motion] = {}  # by output
         self.passed = 0
         self.refused = 0
         self.refusal = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the robot might run when the state was last observed."""
+        return self._running_since is not None
 
     def observe(self, state: SafetyState, now: float) -> bool:
         """Take the present state; True while the robot may run. Call before each command."""
         if not state.running:
             self._running_since = None
-            self._rested = False
-            self._moving = False
+            self._moving.clear()
+            for stream in (*self._inputs.values(), *self._actions.values()):
+                stream.rested = False
+                stream.used = float("-inf")
         elif self._running_since is None:
             self._running_since = now
         return state.running
 
     def command(
-        self, values: tuple[float, ...], made: float, state: SafetyState, now: float
+        self, name: str, command: Command, made: float, state: SafetyState, now: float
     ) -> Verdict:
-        """May a command with these components pass? `made`: when it was made, same clock."""
-        verdict = self._judge(values, made, state, now)
-        self._heard = now
+        """May a command of an input pass? `made`: when it was made, on the clock of `now`."""
+        stream = self._inputs[name]
+        assert stream.input is not None
+        verdict = self._judged(stream, command, made, state, now)
+        output = stream.input.output
+        moving = self._moving.get(output)
+        if verdict.passed and command.moves:
+            self._moving[output] = _Motion(stream, now, command.lasts)
+        elif moving is not None and (verdict.passed or moving.stream is stream):
+            del self._moving[output]
+            return Verdict(verdict.passed, verdict.reason, rest=not verdict.passed)
+        return verdict
+
+    def goal(self, name: str, state: SafetyState, now: float) -> Verdict:
+        """May a goal for an action pass, that is received now?"""
+        return self._judged(self._actions[name], Command(), now, state, now)
+
+    def run_out(self, now: float) -> list[str]:
+        """The outputs whose last motion was not renewed for `rest_s`; each is named once."""
+        silent = [
+            output
+            for output, motion in self._moving.items()
+            if not motion.lasts and now - motion.since >= self._rest_s
+        ]
+        for output in silent:
+            del self._moving[output]
+        return silent
+
+    def rest(self, name: str) -> str | None:
+        """An input has broken its promise; the output that it moved and that must rest now."""
+        stream = self._inputs[name]
+        for output, motion in self._moving.items():
+            if motion.stream is stream and not motion.lasts:
+                del self._moving[output]
+                return output
+        return None
+
+    def silence(self, name: str, now: float) -> float:
+        """For how long nothing has come from an input, in seconds."""
+        return now - self._inputs[name].heard
+
+    def _judged(
+        self, stream: _Stream, command: Command, made: float, state: SafetyState, now: float
+    ) -> Verdict:
+        verdict = self._judge(stream, command, made, state, now)
+        stream.heard = now
         self.refusal = verdict.reason
         if verdict.passed:
+            stream.used = now
             self.passed += 1
-            self._moving = any(values)
         else:
             self.refused += 1
         return verdict
 
-    def run_out(self, now: float) -> bool:
-        """True once when the last command that moved the robot was not renewed for `rest_s`."""
-        if self._moving and now - self._heard >= self._rest_s:
-            self._moving = False
-            return True
-        return False
-
     def _judge(
-        self, values: tuple[float, ...], made: float, state: SafetyState, now: float
+        self, stream: _Stream, command: Command, made: float, state: SafetyState, now: float
     ) -> Verdict:
         self.observe(state, now)
-        if not all(math.isfinite(value) for value in values):
+        if command.problem:
+            return Verdict(False, command.problem)
+        if not all(map(math.isfinite, command.values)):
             return Verdict(False, "not finite")
         if self._running_since is None:
             return Verdict(False, f"not running: {state.sentence()}")
@@ -89,7 +184,35 @@ class Gate:
             return Verdict(False, f"stale: made {now - made:.2f} s ago")
         if made - now > self._command_age_s:
             return Verdict(False, f"made {made - now:.2f} s in the future")
-        if not self._rested and any(values) and now - self._heard < self._rest_s:
+        if not stream.rested and command.moves and now - stream.heard < self._rest_s:
             return Verdict(False, "no new command since the reset: the one from before goes on")
-        self._rested = True
+        if stream.input is not None:
+            if beyond := _beyond(stream.input, command):
+                return Verdict(False, beyond)
+            if higher := self._in_use_above(stream.input, now):
+                return Verdict(False, f"{higher} has priority")
+        stream.rested = True
         return Verdict(True)
+
+    def _in_use_above(self, entry: Input, now: float) -> str | None:
+        """The name of an input of higher priority that is in use on the same output."""
+        for name, other in self._inputs.items():
+            assert other.input is not None
+            if (
+                other.input.output == entry.output
+                and other.input.priority > entry.priority
+                and now - other.used < self._rest_s
+            ):
+                return name
+        return None
+
+
+def _beyond(entry: Input, command: Command) -> str:
+    """The limit that a command is beyond, in words, or ""."""
+    for what, speed, most, unit in (
+        ("linear speed", command.linear, entry.max_linear, "m/s"),
+        ("angular speed", command.angular, entry.max_angular, "rad/s"),
+    ):
+        if most and speed > most:
+            return f"{what} {speed:.3g} {unit} is beyond {most:g} {unit} of {entry.name}"
+    return ""

@@ -14,12 +14,12 @@ from redbutton_ros import gate
 HANG = Path(sys.argv.pop(1))
 
 
-class HangingGate(gate.GateNode):
+class HangingGate(gate.GateNodes):
     """One more callback, in the same group as the others."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.create_timer(0.02, self._hang)
+        self.nodes[0].create_timer(0.02, self._hang)
         threading.Thread(target=self._live, daemon=True).start()
 
     def _hang(self) -> None:
@@ -32,5 +32,5 @@ class HangingGate(gate.GateNode):
             time.sleep(0.01)
 
 
-gate.GateNode = HangingGate
+gate.GateNodes = HangingGate
 gate.main()

@@ -151,13 +151,12 @@ def test_a_velocity_that_is_not_a_number_moves_nothing(stage: Stage) -> None:
 
 @pytest.mark.requirement("SR-10")
 def test_at_a_stop_the_robot_is_told_to_stand_still(stage: Stage) -> None:
-    assert stage.planner
+    assert stage.planner and stage.robot
     drive(stage)
-    stage.planner.ask("rest")
     stage.board.press()
     stage.board.wait_load(False, DEAD_WITHIN_S)
     deadline = time.monotonic() + DEAD_WITHIN_S
-    while stage.planner.ask("cmd_vel")["speed"] != 0.0:
+    while stage.robot.last["asked"] != 0.0:
         assert time.monotonic() < deadline
 
 
@@ -200,9 +199,7 @@ def test_the_gate_has_no_service_that_could_reset_and_no_parameter_that_can_be_s
 ) -> None:
     assert stage.planner
     drive(stage)
-    called = stage.planner.ask("services")["called"]
-    assert "/gate/set_parameters" in called
-    assert not [name for name in called if "reset" in name or "approve" in name]
+    assert stage.planner.ask("services")["called"] == ["/estop/check_plan"]  # but the stops
     assert stage.planner.ask("parameter command_age 1000000.0")["set"] is False
 
 
@@ -218,6 +215,12 @@ def test_a_late_subscriber_gets_the_state_at_once(stage: Stage) -> None:
     [
         ("port:=/nowhere", "/nowhere does not exist: is the controller plugged in?"),
         ("key_file:=/nowhere", "no link key: /nowhere does not exist"),
+        ("command_age:=-1.0", "parameter command_age: "),
+        ("input.planner.max_linear:=fast", "parameter input.planner.max_linear: "),
+        ("input.planner.max_liner:=1.0", "there is no parameter input.planner.max_liner"),
+        ("input.planner.output:=arm", "input planner: there is no output 'arm'"),
+        ("output.base.type:=std_msgs/msg/Bool", "output base: type std_msgs/msg/Bool is none of"),
+        ("input.planner.side:=both", "parameter input.planner.side: "),
     ],
 )
 def test_a_gate_that_cannot_start_says_why_in_one_line(
@@ -227,9 +230,9 @@ def test_a_gate_that_cannot_start_says_why_in_one_line(
     import sys
 
     stage.end_gate()
-    arguments = [f"port:={stage.port}", f"key_file:={stage.key_file}"]
-    kept = [a for a in arguments if a.split(":=")[0] != argument.split(":=", maxsplit=1)[0]]
-    given = [word for a in [*kept, argument] for word in ("-p", a)]
+    name, value = argument.split(":=", maxsplit=1)
+    wrong = {**stage.parameters, name: value}
+    given = [word for item in wrong.items() for word in ("-p", ":=".join(item))]
     result = subprocess.run(
         [sys.executable, "-m", "redbutton_ros.gate", "--ros-args", *given],
         env=stage.environment,

@@ -4,11 +4,53 @@ import math
 
 import pytest
 
-from redbutton.gate import COMMAND_AGE_S, REST_S, Gate
+from redbutton.crossing import JOINT_TRAJECTORY, TWIST, Input, Side
+from redbutton.gate import COMMAND_AGE_S, REST_S, Command, Gate, Verdict
 from redbutton.model import Contacts, Load, SafetyState, State
 
-FORWARD = (0.3, 0.0, 0.0, 0.0, 0.0, 0.0)
-ZERO = (0.0,) * 6
+FORWARD = Command((0.3, 0.0, 0.0, 0.0, 0.0, 0.0), linear=0.3)
+ZERO = Command((0.0,) * 6, moves=False)
+TRAJECTORY = Command((0.1, 0.2), lasts=True)
+
+
+def input_of(name: str, **given: object) -> Input:
+    """An input to the output base, with no limits unless given."""
+    return Input.model_validate(
+        {
+            "name": name,
+            "output": "base",
+            "side": Side.PLANNER,
+            "topic": name,
+            "type": TWIST,
+            "priority": 0,
+            "max_linear": 0.0,
+            "max_angular": 0.0,
+            "deadline": 0.0,
+            "required": False,
+            **given,
+        }
+    )
+
+
+PLANNER = input_of("planner", max_linear=0.5, max_angular=1.0)
+TELEOP = input_of("teleop", priority=10, side=Side.ROBOT)
+ARM = input_of("arm", output="arm", type=JOINT_TRAJECTORY)
+
+
+def made_gate() -> Gate:
+    """Three inputs, two of them on one output, and an action."""
+    return Gate([PLANNER, TELEOP, ARM], ["navigate"])
+
+
+def ask(
+    gate: Gate, now: float, command: Command = FORWARD, by: str = "planner", **given: object
+) -> Verdict:
+    """A command that is made now, in RUN unless given otherwise."""
+    state = given.get("state", RUN)
+    made = given.get("made", now)
+    assert isinstance(state, SafetyState)
+    assert isinstance(made, float)
+    return gate.command(by, command, made, state, now)
 
 
 def state_of(state: State, mirrors_closed: bool) -> SafetyState:
@@ -32,14 +74,14 @@ STOPPED = state_of(State.STOPPED, mirrors_closed=True)
 @pytest.fixture
 def gate() -> Gate:
     """A gate that has seen RUN for a second, nothing asked of it."""
-    gate = Gate()
+    gate = made_gate()
     gate.observe(RUN, 0.0)
     return gate
 
 
 @pytest.mark.requirement("SR-24")
 def test_a_new_command_in_measured_run_passes(gate: Gate) -> None:
-    assert gate.command(FORWARD, made=1.0, state=RUN, now=1.0).passed
+    assert ask(gate, 1.0).passed
 
 
 @pytest.mark.requirement("SR-24")
@@ -65,7 +107,7 @@ def test_a_new_command_in_measured_run_passes(gate: Gate) -> None:
     ],
 )
 def test_nothing_passes_in_any_other_state(gate: Gate, state: SafetyState) -> None:
-    verdict = gate.command(FORWARD, made=1.0, state=state, now=1.0)
+    verdict = ask(gate, 1.0, state=state)
     assert not verdict.passed
     assert verdict.reason.startswith("not running")
 
@@ -74,8 +116,8 @@ def test_nothing_passes_in_any_other_state(gate: Gate, state: SafetyState) -> No
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("axis", range(6))
 def test_a_command_that_is_not_finite_is_refused(gate: Gate, axis: int, value: float) -> None:
-    values = tuple(value if i == axis else 0.0 for i in range(6))
-    assert gate.command(values, made=1.0, state=RUN, now=1.0).reason == "not finite"
+    command = Command(tuple(value if i == axis else 0.0 for i in range(6)))
+    assert ask(gate, 1.0, command).reason == "not finite"
 
 
 @pytest.mark.requirement("SR-24", "SR-10")
@@ -90,60 +132,149 @@ def test_a_command_that_is_not_finite_is_refused(gate: Gate, axis: int, value: f
     ],
 )
 def test_a_command_is_recent_or_refused(gate: Gate, age: float, passes: bool) -> None:
-    assert gate.command(FORWARD, made=10.0 - age, state=RUN, now=10.0).passed == passes
+    assert ask(gate, 10.0, FORWARD, made=10.0 - age, state=RUN).passed == passes
 
 
 @pytest.mark.requirement("SR-10")
 def test_a_command_made_before_the_reset_is_refused() -> None:
-    gate = Gate()
+    gate = made_gate()
     gate.observe(STOPPED, 0.0)
     gate.observe(RUN, 5.0)
-    assert gate.command(FORWARD, made=4.99, state=RUN, now=5.01).reason == "made before the reset"
+    assert ask(gate, 5.01, FORWARD, made=4.99, state=RUN).reason == "made before the reset"
 
 
 @pytest.mark.requirement("SR-10")
 def test_a_stream_that_goes_on_over_the_reset_is_no_new_command() -> None:
-    gate = Gate()
+    gate = made_gate()
     for tick in range(200):
         now = tick * 0.05
         state = RUN if now >= 5.0 else STOPPED
-        assert not gate.command(FORWARD, made=now, state=state, now=now).passed
+        assert not ask(gate, now, state=state).passed
 
 
 @pytest.mark.requirement("SR-10")
 def test_a_zero_command_brings_the_stream_to_rest(gate: Gate) -> None:
-    gate.command(FORWARD, made=0.9, state=STOPPED, now=0.9)
-    assert not gate.command(FORWARD, made=1.0, state=RUN, now=1.0).passed
-    assert gate.command(ZERO, made=1.1, state=RUN, now=1.1).passed
-    assert gate.command(FORWARD, made=1.2, state=RUN, now=1.2).passed
+    ask(gate, 0.9, state=STOPPED)
+    assert not ask(gate, 1.0).passed
+    assert ask(gate, 1.1, ZERO).passed
+    assert ask(gate, 1.2).passed
 
 
 @pytest.mark.requirement("SR-10")
 @pytest.mark.parametrize(("silence", "passes"), [(REST_S - 0.01, False), (REST_S, True)])
 def test_a_silence_brings_the_stream_to_rest(silence: float, passes: bool) -> None:
-    gate = Gate()
-    gate.command(FORWARD, made=0.0, state=STOPPED, now=0.0)
+    gate = made_gate()
+    ask(gate, 0.0, state=STOPPED)
     gate.observe(RUN, 0.1)
-    assert gate.command(FORWARD, made=silence, state=RUN, now=silence).passed == passes
+    assert ask(gate, silence, state=RUN).passed == passes
 
 
 @pytest.mark.requirement("SR-10")
 def test_every_stop_asks_for_rest_anew_even_one_that_no_command_saw(gate: Gate) -> None:
-    assert gate.command(FORWARD, made=1.0, state=RUN, now=1.0).passed
+    assert ask(gate, 1.0).passed
     gate.observe(STOPPED, 1.01)
     gate.observe(RUN, 1.02)
-    assert not gate.command(FORWARD, made=1.05, state=RUN, now=1.05).passed
+    assert not ask(gate, 1.05).passed
 
 
 def test_a_command_that_is_not_renewed_runs_out_once(gate: Gate) -> None:
-    gate.command(FORWARD, made=1.0, state=RUN, now=1.0)
-    assert not gate.run_out(1.0 + REST_S - 0.01)
-    assert gate.run_out(1.0 + REST_S)
-    assert not gate.run_out(1.0 + REST_S + 1)
+    ask(gate, 1.0)
+    assert gate.run_out(1.0 + REST_S - 0.01) == []
+    assert gate.run_out(1.0 + REST_S) == ["base"]
+    assert gate.run_out(1.0 + REST_S + 1) == []
+
+
+def test_refused_commands_do_not_renew_the_one_that_passed(gate: Gate) -> None:
+    ask(gate, 1.0)
+    ask(gate, 1.0 + REST_S / 2, TRAJECTORY, by="arm", made=0.0)
+    assert gate.run_out(1.0 + REST_S) == ["base"]
+
+
+def test_a_trajectory_does_not_run_out(gate: Gate) -> None:
+    assert ask(gate, 1.0, TRAJECTORY, by="arm").passed
+    assert gate.run_out(100.0) == []
+
+
+@pytest.mark.requirement("SR-24")
+def test_the_input_that_moves_the_robot_is_refused_and_the_output_must_rest(gate: Gate) -> None:
+    ask(gate, 1.0)
+    refused = ask(gate, 1.1, Command((math.nan,)))
+    assert (refused.passed, refused.rest) == (False, True)
+    assert ask(gate, 1.2, Command((math.nan,))).rest is False, "once"
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_refused_input_that_does_not_move_the_output_leaves_it_alone(gate: Gate) -> None:
+    ask(gate, 1.0, by="teleop")
+    assert ask(gate, 1.1, Command((math.nan,))).rest is False
+    assert gate.run_out(1.0 + REST_S) == ["base"]
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_missed_deadline_is_rest_of_the_output_that_the_input_moves(gate: Gate) -> None:
+    ask(gate, 1.0)
+    assert gate.rest("teleop") is None
+    assert gate.rest("planner") == "base"
+    assert gate.rest("planner") is None
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    ("linear", "angular", "reason"),
+    [
+        (0.5, 1.0, ""),
+        (0.51, 0.0, "linear speed 0.51 m/s is beyond 0.5 m/s of planner"),
+        (0.0, 1.01, "angular speed 1.01 rad/s is beyond 1 rad/s of planner"),
+    ],
+)
+def test_a_command_beyond_the_limits_of_its_input_is_refused(
+    gate: Gate, linear: float, angular: float, reason: str
+) -> None:
+    assert ask(gate, 1.0, Command(linear=linear, angular=angular)).reason == reason
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_malformed_command_is_refused_with_what_is_wrong(gate: Gate) -> None:
+    assert ask(gate, 1.0, Command(problem="a joint is named twice")).reason.endswith("twice")
+
+
+def test_while_an_input_of_higher_priority_is_in_use_others_are_refused(gate: Gate) -> None:
+    assert ask(gate, 1.0).passed
+    assert ask(gate, 1.1, by="teleop").passed
+    assert ask(gate, 1.2).reason == "teleop has priority"
+    assert ask(gate, 1.2, by="arm").passed, "another output"
+    assert ask(gate, 1.1 + REST_S).passed
+
+
+def test_a_refused_input_of_higher_priority_is_not_in_use(gate: Gate) -> None:
+    ask(gate, 1.0, by="teleop", made=0.0)
+    assert ask(gate, 1.1).passed
+
+
+@pytest.mark.requirement("SR-10")
+def test_each_input_comes_to_rest_by_itself(gate: Gate) -> None:
+    ask(gate, 0.9, state=STOPPED)
+    gate.observe(RUN, 1.0)
+    assert ask(gate, 1.05, by="teleop").passed
+    assert not ask(gate, 1.1).passed
+
+
+@pytest.mark.requirement("SR-10", "SR-24")
+def test_a_goal_passes_only_in_run_and_not_one_that_is_sent_on_over_the_reset(gate: Gate) -> None:
+    assert gate.goal("navigate", RUN, 1.0).passed
+    assert gate.goal("navigate", STOPPED, 2.0).reason.startswith("not running")
+    assert gate.goal("navigate", RUN, 2.1).reason.startswith("no new command")
+    assert gate.goal("navigate", RUN, 2.1 + REST_S).passed
+
+
+def test_the_silence_of_an_input_is_told(gate: Gate) -> None:
+    assert math.isinf(gate.silence("planner", 1.0))
+    ask(gate, 1.0, made=0.0)
+    assert gate.silence("planner", 1.5) == 0.5
 
 
 def test_passed_and_refused_are_counted_with_the_last_reason(gate: Gate) -> None:
-    gate.command(FORWARD, made=1.0, state=RUN, now=1.0)
-    gate.command(FORWARD, made=1.0, state=STOPPED, now=1.1)
+    ask(gate, 1.0)
+    ask(gate, 1.1, FORWARD, made=1.0, state=STOPPED)
     assert (gate.passed, gate.refused) == (1, 1)
     assert gate.refusal.startswith("not running: STOPPED")

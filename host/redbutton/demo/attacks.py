@@ -127,10 +127,11 @@ def drive(stage: Stage) -> str:
 
 
 def drive_past_the_gate(stage: Stage) -> str:
-    """The planner publishes on the robot's own topic: possible in a single ROS domain."""
+    """The planner publishes on the robot's own topic, which is not in its domain."""
     assert stage.planner and stage.robot
     stage.planner.ask("direct 0.5")
-    return f"the robot heard it; moving: {stage.robot.last.get('moving', False)}"
+    heard = "heard it" if stage.robot.last.get("asked") == 0.5 else "heard nothing"
+    return f"the robot {heard}; moving: {stage.robot.last.get('moving', False)}"
 
 
 def lie_about_the_state(stage: Stage) -> str:

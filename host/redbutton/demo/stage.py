@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,24 @@ class Stage:
     `board` is the truth: its modelled load. `gate` is the process that owns the port.
     """
 
-    def __init__(self, *, ros: bool = True, domain: int = 0, **board: Any) -> None:
-        """`domain`: ROS domain id. `board`: settings of the virtual board."""
+    def __init__(
+        self,
+        *,
+        ros: bool = True,
+        domain: int = 0,
+        single_domain: bool = False,
+        players: bool = True,
+        vouches: bool = True,
+        parameters: dict[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        **board: Any,
+    ) -> None:
+        """`domain`: the planner's ROS domain; the robot's is the next, or the same if it must.
+
+        `players`: a planner and a robot. `vouches`: wait until the gate makes a heartbeat.
+        `parameters`, `arguments`: more of them for the gate. `board`: settings of the virtual
+        board.
+        """
         if ros and not ros_is_here():
             raise MissingTool("no ROS 2 here: rclpy, redbutton_msgs and redbutton_ros must import")
         self._folder = tempfile.TemporaryDirectory(prefix="redbutton-")
@@ -105,14 +122,23 @@ class Stage:
         self.key_file = folder / "key"
         self.key = key.create(self.key_file)
         self.runtime = folder / "run"
+        self.domain_of_robot = domain + (not single_domain)
+        self._vouches = vouches
         self.environment = {
             **os.environ,
             "REDBUTTON_RUNTIME_DIR": str(self.runtime),
-            "ROS_DOMAIN_ID": str(domain),
+            "ROS_DOMAIN_ID": str(self.domain_of_robot),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "PYTHONUNBUFFERED": "1",
         }
+        self.parameters = {
+            "port": str(self.port),
+            "key_file": str(self.key_file),
+            "planner_domain": str(domain),
+            **(parameters or {}),
+        }
         self.gate_module = ["-m", "redbutton_ros.gate"]
+        self._arguments = arguments
         self.gate_log = folder / "gate.log"
         self.board = RealTimeBoard(self.key, self.port, **board)
         self.board.on_change = self._wire_load
@@ -120,8 +146,9 @@ class Stage:
         self.robot: Player | None = None
         self.gate: subprocess.Popen[bytes] | None = None
         try:
-            if ros:
-                self.planner = Player("redbutton_ros.demo_planner", self.environment)
+            if ros and players:
+                planners = {**self.environment, "ROS_DOMAIN_ID": str(domain)}
+                self.planner = Player("redbutton_ros.demo_planner", planners)
                 self.robot = Player("redbutton_ros.demo_robot", self.environment)
             self.start_gate()
         except BaseException:
@@ -143,14 +170,9 @@ class Stage:
         the controller; NoContact with what it said if it does not."""
         arguments = ["-m", "redbutton.cli", "run", "-p", str(self.port), "-k", str(self.key_file)]
         if self.ros:
-            arguments = [
-                *self.gate_module,
-                "--ros-args",
-                "-p",
-                f"port:={self.port}",
-                "-p",
-                f"key_file:={self.key_file}",
-            ]
+            given = [f"{name}:={value}" for name, value in self.parameters.items()]
+            arguments = [*self.gate_module, "--ros-args", *self._arguments]
+            arguments += [word for text in given for word in ("-p", text)]
         with self.gate_log.open("ab") as log:
             self.gate = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -161,7 +183,10 @@ class Stage:
                 start_new_session=True,
             )
         self.wait_state(
-            lambda state: state.heard and "heartbeat lost" not in state.present, START_S
+            lambda state: (
+                state.heard and not (self._vouches and "heartbeat lost" in state.present)
+            ),
+            START_S,
         )
         self._wait_for_nodes()
 
@@ -173,7 +198,7 @@ class Stage:
         while time.monotonic() < deadline:
             told = self.planner.ask("state")
             heard = told.get("heard_s_ago", START_S) < HEARD_S and told["gates"] > 0
-            if heard and self.robot.last.get("heard"):
+            if heard and self.robot.last.get("asked") is not None:
                 return
             time.sleep(0.05)
         raise NoContact("planner, gate and robot did not find each other")

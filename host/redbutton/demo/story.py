@@ -58,7 +58,7 @@ def tell(console: Console, as_json: bool, ros: bool | None) -> int:
     )
     if not with_ros:
         story.say("demo", "no ROS 2 here: `redbutton run` owns the port, and there is no planner")
-    with Stage(ros=with_ros, domain=os.getpid() % 90 + 10) as stage:
+    with Stage(ros=with_ros, domain=os.getpid() % 45 * 2 + 10) as stage:
         story.say("gate", f"owns the port: {stage.state().sentence()}")
         _person_resets(story, stage)
         _planner_drives(story, stage)

@@ -1,28 +1,28 @@
-"""Between ROS messages and the host package's values."""
+"""The measured state as ROS messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Twist
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from redbutton.gate import Gate
-from redbutton.model import Load, SafetyState
+from redbutton.model import Load, SafetyState, State
 from redbutton_msgs.msg import SafetyState as SafetyStateMsg
 
 SECOND = 1_000_000_000
 
 
-def components(twist: Twist) -> tuple[float, ...]:
-    """The six components: linear x, y, z in m/s, angular x, y, z in rad/s (REP-103)."""
-    return (
-        twist.linear.x,
-        twist.linear.y,
-        twist.linear.z,
-        twist.angular.x,
-        twist.angular.y,
-        twist.angular.z,
-    )
+@dataclass(frozen=True)
+class Conduct:
+    """What the gate says of itself. See the fields of that name in SafetyState.msg."""
+
+    withheld: Sequence[str] = ()
+    hung: str = ""
+    single_domain: bool = False
 
 
-def to_message(state: SafetyState, gate: Gate, now_ns: int) -> SafetyStateMsg:
+def to_message(state: SafetyState, gate: Gate, conduct: Conduct, now_ns: int) -> SafetyStateMsg:
     """The measured state as a message, stamped `now_ns`."""
     message = SafetyStateMsg()
     message.header.stamp = _time(now_ns)
@@ -49,7 +49,77 @@ def to_message(state: SafetyState, gate: Gate, now_ns: int) -> SafetyStateMsg:
     message.commands_passed = gate.passed
     message.commands_refused = gate.refused
     message.refusal = gate.refusal
+    message.withheld = list(conduct.withheld)
+    message.hung = conduct.hung
+    message.single_domain = conduct.single_domain
+    message.journal_fails = state.journal_fails
+    message.vda5050_e_stop = "NONE" if state.running else "MANUAL"
     return message
+
+
+def to_diagnostics(
+    state: SafetyState, conduct: Conduct, inputs: dict[str, str], board: str, now_ns: int
+) -> DiagnosticArray:
+    """Controller and gate for /diagnostics. `inputs`: what is to be said of each, by name."""
+    array = DiagnosticArray()
+    array.header.stamp = _time(now_ns)
+    array.status = [
+        _status(
+            "controller",
+            _controller_level(state),
+            state.sentence(),
+            board,
+            {
+                "causes": ", ".join(state.causes),
+                "present": ", ".join(state.present),
+                "age (ms)": "" if state.age_ms is None else f"{state.age_ms:.0f}",
+                "heartbeat age (ms)": str(state.heartbeat_age_ms or ""),
+                "journal": "fails" if state.journal_fails else "ok",
+            },
+        ),
+        _status(
+            "gate",
+            *_gate_level(conduct),
+            board,
+            {
+                "domains": "one" if conduct.single_domain else "two",
+                "hung": conduct.hung,
+                **{f"input {name}": said for name, said in inputs.items()},
+            },
+        ),
+    ]
+    return array
+
+
+def _controller_level(state: SafetyState) -> bytes:
+    if state.running and not state.journal_fails:
+        return bytes(DiagnosticStatus.OK)
+    if not state.heard:
+        return bytes(DiagnosticStatus.STALE)
+    return bytes(DiagnosticStatus.ERROR if state.state is State.LOCKOUT else DiagnosticStatus.WARN)
+
+
+def _gate_level(conduct: Conduct) -> tuple[bytes, str]:
+    if conduct.withheld:
+        return bytes(DiagnosticStatus.ERROR), "no heartbeat: " + "; ".join(conduct.withheld)
+    if conduct.single_domain:
+        return (
+            bytes(DiagnosticStatus.WARN),
+            "planner and robot share a domain: the planner can reach past the gate",
+        )
+    return bytes(DiagnosticStatus.OK), "makes the heartbeat"
+
+
+def _status(
+    name: str, level: bytes, message: str, board: str, values: dict[str, str]
+) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        name=f"redbutton: {name}",
+        level=level,
+        message=message,
+        hardware_id=board,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
 
 
 def _time(nanoseconds: int) -> Time:

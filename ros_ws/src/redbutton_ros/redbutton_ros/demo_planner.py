@@ -7,7 +7,6 @@ Takes one command a line on standard input and answers each with one line of JSO
     state          the last estop/state that was heard
     stop           call estop/stop
     direct SPEED   send cmd_vel itself, past the gate, for a second
-    cmd_vel        the last cmd_vel that was heard
     forge          send an estop/state that says RUN, for half a second
     services       call every service of the graph, but those that only stop
     parameter NAME VALUE   set a parameter of the gate
@@ -30,6 +29,7 @@ from redbutton_ros.play import play
 
 RATE_HZ = 20
 SERVICE_TIMEOUT_S = 1.0
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 STATES = {
     value: name
     for name, value in (
@@ -47,13 +47,8 @@ class DemoPlanner(Node):
 
     def __init__(self) -> None:
         super().__init__("demo_planner")
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._requests = self.create_publisher(Twist, "cmd_vel_request", 10)
-        self._direct = self.create_publisher(Twist, "cmd_vel", 10)
-        self._forged = self.create_publisher(SafetyState, "estop/state", latched)
-        self.create_subscription(SafetyState, "estop/state", self._on_state, latched)
-        self.create_subscription(Twist, "cmd_vel", self._on_cmd_vel, 10)
-        self._speed_heard: float | None = None
+        self.create_subscription(SafetyState, "estop/state", self._on_state, LATCHED)
         self._stop: Any = self.create_client(Trigger, "estop/stop")
         self._state: SafetyState | None = None
         self._heard = 0.0
@@ -68,9 +63,6 @@ class DemoPlanner(Node):
         self._state = message
         self._heard = time.monotonic()
 
-    def _on_cmd_vel(self, message: Twist) -> None:
-        self._speed_heard = message.linear.x
-
     def obey(self, words: list[str]) -> dict[str, Any]:
         """Do one command; what came of it."""
         match words:
@@ -83,16 +75,10 @@ class DemoPlanner(Node):
             case ["stop"]:
                 return self._call(self._stop, Trigger.Request())
             case ["direct", speed]:
-                for _ in range(RATE_HZ):
-                    self._direct.publish(_twist(float(speed)))
-                    time.sleep(1 / RATE_HZ)
+                self._publish("cmd_vel", _twist(float(speed)), RATE_HZ)
             case ["forge"]:
                 lie = SafetyState(state=SafetyState.RUN, fresh=True, load_proven_on=True)
-                for _ in range(RATE_HZ // 2):
-                    self._forged.publish(lie)
-                    time.sleep(1 / RATE_HZ)
-            case ["cmd_vel"]:
-                return {"speed": self._speed_heard}
+                self._publish("estop/state", lie, RATE_HZ // 2)
             case ["parameter", name, value]:
                 return {"set": self._set_parameter(name, float(value))}
             case ["services"]:
@@ -100,6 +86,14 @@ class DemoPlanner(Node):
             case _:
                 return {"error": "not a command"}
         return {"done": words[0]}
+
+    def _publish(self, topic: str, message: Any, times: int) -> None:
+        """Send it again and again on a topic that is not this node's to use."""
+        publisher = self.create_publisher(type(message), topic, LATCHED)
+        for _ in range(times):
+            publisher.publish(message)
+            time.sleep(1 / RATE_HZ)
+        self.destroy_publisher(publisher)
 
     def _told_state(self) -> dict[str, Any]:
         if self._state is None:

@@ -1,8 +1,8 @@
 """A robot base for the demonstration: drives as `cmd_vel` says, but only while its supply is on.
 
 The supply is no topic. It comes as lines "load 0" and "load 1" on standard input, from whatever
-models the relays, as power comes by a wire. Says `{"x": metres, "moving": bool, "heard": bool}` on
-standard output whenever that changes; `heard`: a command has come at all.
+models the relays, as power comes by a wire. Says `{"x": metres, "moving": bool, "asked": m/s}` on
+standard output whenever that changes; `asked`: the last command, null if none has come.
 """
 
 import json
@@ -24,10 +24,9 @@ class DemoRobot(Node):
     def __init__(self) -> None:
         super().__init__("demo_robot")
         self.load = False
-        self._speed = 0.0
+        self._asked: float | None = None
         self._left = 0.0
         self._x = 0.0
-        self._heard = False
         self._told: dict[str, Any] = {}
         self.create_subscription(Twist, "cmd_vel", self._on_command, 10)
         self.create_timer(STEP_S, self._step)
@@ -37,16 +36,14 @@ class DemoRobot(Node):
         self.load = line == "load 1"
 
     def _on_command(self, message: Twist) -> None:
-        self._speed = message.linear.x
+        self._asked = message.linear.x
         self._left = COMMAND_LASTS_S
-        self._heard = True
 
     def _step(self) -> None:
         self._left -= STEP_S
-        moving = self.load and self._left > 0 and self._speed != 0.0
-        if moving:
-            self._x += self._speed * STEP_S
-        now = {"x": round(self._x, 2), "moving": moving, "heard": self._heard}
+        speed = (self._asked or 0.0) if self.load and self._left > 0 else 0.0
+        self._x += speed * STEP_S
+        now = {"x": round(self._x, 2), "moving": speed != 0.0, "asked": self._asked}
         if now != self._told:
             self._told = now
             print(json.dumps(now), flush=True)

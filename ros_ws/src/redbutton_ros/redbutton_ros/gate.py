@@ -1,177 +1,285 @@
-"""The gate: the only way for a planner's commands to the robot, and the maker of the heartbeat.
+"""The gate: the only way from the planner's ROS domain into the robot's; it makes the heartbeat.
 
-A thin shell. The rules of passing stand in `redbutton.gate`, those of the link in
-`redbutton.session`. The timer that turns the link runs on the same executor, in the same callback
-group, as the callback that forwards commands: an executor that hangs makes no heartbeat (SR-20).
+A thin shell. The rules of passing stand in `redbutton.gate`, what crosses in
+`redbutton.crossing`, the rules of the link in `redbutton.session`; parameters stand in `settings`.
 
-| name | type | what |
-|---|---|---|
-| cmd_vel_request (in) | geometry_msgs/Twist | what the planner wants |
-| cmd_vel (out) | geometry_msgs/Twist | what passes; zero while the robot may not move |
-| estop/state (out, latched) | redbutton_msgs/SafetyState | measured state |
-| estop/stop (service) | std_srvs/Trigger | request a stop |
-| estop/request_stop (service) | redbutton_msgs/RequestStop | the same, with category and reason |
+One process with a node in each domain, both turned by one executor in one thread. The timer that
+turns the link runs there too, so an executor that hangs makes no heartbeat (SR-20). With planner
+and robot in one domain there is one node.
 
-There is no service that resets: that is a person at the controller.
+| name | in the domain of | type | what |
+|---|---|---|---|
+| inputs, outputs | as configured | Twist, TwistStamped, JointTrajectory | asked for; passed |
+| actions | both | as configured | goals that pass, cancelled at a stop |
+| topics back | robot, to planner | as configured | to read only |
+| estop/state (latched) | both | redbutton_msgs/SafetyState | measured state |
+| estop/e_stop (latched) | both | std_msgs/Bool | true unless measured RUN |
+| estop/lock | robot | std_msgs/Bool | the same at 10 Hz, for twist_mux |
+| estop/stop (service) | both | std_srvs/Trigger | request a stop |
+| estop/request_stop (service) | both | redbutton_msgs/RequestStop | with category and reason |
+| estop/check_plan (service) | planner | redbutton_msgs/CheckPlan | may this plan be carried out? |
+| planner/alive | planner | std_msgs/Empty | heard often enough, if that is asked for |
+| /diagnostics | robot | diagnostic_msgs/DiagnosticArray | controller and gate |
+
+There is no service that resets: that is a person at the controller. It is no lifecycle node: its
+transitions would be services that say when it may work, beside the one authority for that.
 """
 
+import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import rclpy
-from geometry_msgs.msg import Twist
-from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.task import Future
-from std_srvs.srv import Trigger
+from rclpy.parameter import Parameter
+from std_msgs.msg import Empty
 
 from redbutton import attestation, key
+from redbutton.crossing import Input, Side, TopicBack
 from redbutton.errors import RedbuttonError
-from redbutton.gate import COMMAND_AGE_S, REST_S, Gate
-from redbutton.model import SafetyState
+from redbutton.gate import Gate, Verdict
+from redbutton.model import State
 from redbutton.owner import Owner
 from redbutton.session import Fault, Hello, Transition
-from redbutton_msgs.msg import SafetyState as SafetyStateMsg
-from redbutton_msgs.srv import RequestStop
-from redbutton_ros.convert import components, to_message
+from redbutton_msgs.srv import CheckPlan
+from redbutton_ros import settings
+from redbutton_ros.actions import ActionProxy
+from redbutton_ros.convert import Conduct
+from redbutton_ros.kinds import load
+from redbutton_ros.motion import Motion
+from redbutton_ros.reports import Reports
+from redbutton_ros.stops import StopServices
+from redbutton_ros.strangers import Strangers
 
 TURN_S = 0.005
-REPEAT_S = 0.1
-STOP_PROOF_S = 2.0
+REPEAT_S = 0.1  # states are told again, and strangers looked for
+DIAGNOSTICS_S = 1.0
+HANG_S = 0.1  # a turn that comes later than this has hung
+STILL = 0.01  # m/s, rad/s: standstill
 
 
-class GateNode(Node):
-    """See the module."""
-
-    _owner: Owner | None = None  # until the port is open
+class GateNodes:
+    """The nodes and what they do. See the module."""
 
     def __init__(self) -> None:
         """Open the port; a RedbuttonError says why it could not."""
-        super().__init__("gate")
-        port = self._setting("port", "", "the controller's port; empty: look for it")
-        key_file = self._setting("key_file", "", "file of the link key; empty: the default one")
+        self._owner: Owner | None = None
+        self._planner_context: Context | None = None
+        self._robot = self._planner = Node("gate")
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        own, crossing = settings.read(self._robot)
+        self._logger = self._robot.get_logger()
+        if crossing.single_domain:
+            self._logger.warning(
+                "planner and robot share a ROS domain: the planner can reach past the gate"
+            )
+        else:
+            self._planner = self._node_in(own["planner_domain"])
+        keys = Path(own["key_file"] or key.default_file())
+        self._owner = self._port = Owner(
+            own["port"] or None, key.load(keys), attestation.expected(keys)
+        )
+        now = time.monotonic()
+        self._crossing = crossing
         self._gate = Gate(
-            self._setting("command_age", COMMAND_AGE_S, "how old a command may be, in seconds"),
-            self._setting("rest", REST_S, "silence that counts as rest, in seconds"),
+            crossing.inputs,
+            [action.name for action in crossing.actions],
+            own["command_age"],
+            own["rest"],
         )
-        keys = Path(key_file or key.default_file())
-        self._owner = self._port = Owner(port or None, key.load(keys), attestation.expected(keys))
-        self._last: tuple[object, ...] | None = None
-        self._repeat = 0.0
-        self._waiting: list[tuple[float, Future[bool]]] = []
+        self._conduct = Conduct(single_domain=crossing.single_domain)
+        self._shown: tuple[object, ...] | None = None
+        self._repeat = self._diagnose = 0.0
+        self._turned = math.inf
+        self._planner_heard = float("-inf")
+        self._planner_timeout = own["planner_timeout"]
+        self._board = ""
 
-        self._commands = self.create_publisher(Twist, "cmd_vel", 10)
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._states = self.create_publisher(SafetyStateMsg, "estop/state", latched)
-        self.create_subscription(Twist, "cmd_vel_request", self._on_request, 10)
-        # A stop request waits for its proof without keeping the link's timer from turning.
-        waits = ReentrantCallbackGroup()
-        self.create_service(Trigger, "estop/stop", self._on_stop, callback_group=waits)
-        self.create_service(
-            RequestStop, "estop/request_stop", self._on_request_stop, callback_group=waits
+        sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
+        self._motion = Motion(crossing, sides, self._gate, self._port.state, own["deceleration"])
+        self._actions = [
+            ActionProxy(action, self._planner, self._robot, self._judge_goal)
+            for action in crossing.actions
+        ]
+        for back in crossing.topics_back:
+            self._bring_back(back)
+        self._reports = Reports(self.nodes)
+        self._stops = StopServices(self.nodes, self._request_stop)
+        self._planner.create_service(CheckPlan, "estop/check_plan", self._on_check_plan)
+        if self._planner_timeout:
+            self._planner.create_subscription(Empty, "planner/alive", self._on_alive, 10)
+        if own["odometry"]:
+            self._robot.create_subscription(
+                load("nav_msgs/msg/Odometry"), own["odometry"], self._on_odometry, 10
+            )
+        guarded = [*self._motion.topics, *self._reports.guarded]
+        self._strangers = Strangers(self._robot, guarded if own["watch_strangers"] else [], now)
+        self._stranger_known = False
+        self._robot.create_timer(TURN_S, self._turn)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """One in each domain, the robot's first."""
+        return [self._robot] if self._planner is self._robot else [self._robot, self._planner]
+
+    def _node_in(self, domain: int) -> Node:
+        """The planner's side: it serves no parameters, and takes no remapping of the robot's."""
+        self._planner_context = Context()
+        rclpy.init(context=self._planner_context, domain_id=domain)
+        return Node(
+            "gate",
+            context=self._planner_context,
+            namespace=self._robot.get_namespace(),
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
-        self.create_timer(TURN_S, self._turn)
 
-    def _setting(self, name: str, default: Any, description: str) -> Any:
-        """A parameter that is set at the start and by nobody later (SR-25)."""
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
+    def _bring_back(self, back: TopicBack) -> None:
+        """Hand a topic of the robot's on to the planner, as it is on the wire."""
+        kind = load(back.type)
+        publisher = self._planner.create_publisher(kind, back.topic, 10)
+        self._robot.create_subscription(kind, back.topic, publisher.publish, 10, raw=True)
 
     def _turn(self) -> None:
-        """Serial in, heartbeat out, state told, waiting requests answered."""
-        for event in self._port.turn():
+        """Serial in, heartbeat out, rest where that is due, state told, requests answered."""
+        now = time.monotonic()
+        self._notice_a_hang(now)
+        for event in self._port.turn(alive=not self._conduct.withheld):
             self._log(event)
         state = self._port.state()
-        now = time.monotonic()
         running = self._gate.observe(state, now)
+        self._motion.turn(state, now)
+        for action in self._actions:
+            action.turn(None if running else f"stop: {state.sentence()}", now)
+        self._stops.turn(state, now)
         shown = (state.state, state.load, state.causes, state.present, state.measured)
-        changed = shown != self._last
-        if changed or now >= self._repeat:
-            self._last, self._repeat = shown, now + REPEAT_S
-            if not running:
-                self._commands.publish(Twist())
-            self._states.publish(to_message(state, self._gate, self.get_clock().now().nanoseconds))
-        elif self._gate.run_out(now):
-            self._commands.publish(Twist())
-        self._answer_waiting(state, now)
+        if shown != self._shown or now >= self._repeat:
+            self._shown, self._repeat = shown, now + REPEAT_S
+            self._look_around(now)
+            self._reports.tell(state, self._gate, self._conduct)
+        if now >= self._diagnose:
+            self._diagnose = now + DIAGNOSTICS_S
+            inputs = {entry.name: self._said_of(entry, now) for entry in self._crossing.inputs}
+            self._reports.diagnose(state, self._conduct, inputs, self._board)
 
-    def _on_request(self, message: Twist, info: Any) -> None:
-        now = time.monotonic()
-        made = now - (time.time() - info["source_timestamp"] / 1e9)
-        verdict = self._gate.command(components(message), made, self._port.state(), now)
-        if verdict.passed:
-            self._commands.publish(message)
-        else:
-            self.get_logger().warning(f"refused: {verdict.reason}", throttle_duration_sec=1.0)
+    def _notice_a_hang(self, now: float) -> None:
+        late = now - self._turned
+        self._turned = now
+        if late > HANG_S:
+            hung = f"the gate's executor, for {late:.2f} s"
+            self._logger.error(f"hung: {hung}")
+            self._conduct = Conduct(self._conduct.withheld, hung, self._conduct.single_domain)
 
-    async def _on_stop(self, _: Any, response: Any) -> Any:
-        sent, stopped = await self._stop(0, "estop/stop")
-        response.success = stopped
-        response.message = self._told(sent, stopped)
+    def _look_around(self, now: float) -> None:
+        """Whether everything that a heartbeat proves is there (SR-20), and nobody else (SR-24)."""
+        withheld = []
+        strangers = self._strangers.found(now)
+        if strangers and not self._stranger_known:
+            self._request_stop(0, strangers[0])
+        self._stranger_known = bool(strangers)
+        withheld += strangers
+        silence = now - self._planner_heard
+        if self._planner_timeout and silence > self._planner_timeout:
+            withheld.append(f"planner/alive {_not_heard(silence)}")
+        for entry in self._crossing.inputs:
+            silence = self._gate.silence(entry.name, now)
+            if entry.required and silence > entry.deadline:
+                withheld.append(f"input {entry.name} {_not_heard(silence)}")
+        for action in self._actions:
+            unended = action.unended
+            if unended and not self._gate.running:
+                withheld.append(f"action {action.name}: the robot's server has not ended a goal")
+        if withheld and not self._conduct.withheld:
+            self._logger.error(f"no heartbeat: {'; '.join(withheld)}")
+        self._conduct = Conduct(withheld, self._conduct.hung, self._conduct.single_domain)
+
+    def _said_of(self, entry: Input, now: float) -> str:
+        silence = self._gate.silence(entry.name, now)
+        return f"{entry.side.value}, priority {entry.priority}, {_heard(silence)}"
+
+    def _judge_goal(self, name: str) -> Verdict:
+        verdict = self._gate.goal(name, self._port.state(), time.monotonic())
+        if not verdict.passed:
+            self._logger.warning(f"goal for {name} refused: {verdict.reason}")
+        return verdict
+
+    def _on_alive(self, _: Any) -> None:
+        self._planner_heard = time.monotonic()
+
+    def _on_odometry(self, message: Any) -> None:
+        """Standstill during a category 1 stop cuts the power sooner (SR-05)."""
+        if self._port.state().state is not State.STOPPING:
+            return
+        twist = message.twist.twist
+        parts = (twist.linear.x, twist.linear.y, twist.linear.z)
+        turns = (twist.angular.x, twist.angular.y, twist.angular.z)
+        if math.hypot(*parts) < STILL and math.hypot(*turns) < STILL:
+            self._port.standstill()
+
+    def _on_check_plan(self, _: Any, response: Any) -> Any:
+        """Nobody has said what may be planned: it may not."""
+        response.verdict = CheckPlan.Response.REFUSE
+        response.rule = "default"
+        response.step = -1
+        response.reason = "this gate has no robot profile, so no plan can be checked"
         return response
 
-    async def _on_request_stop(self, request: Any, response: Any) -> Any:
-        response.sent, response.stopped = await self._stop(request.category, request.reason)
-        response.message = self._told(response.sent, response.stopped)
-        return response
-
-    async def _stop(self, category: int, reason: str) -> tuple[bool, bool]:
-        """Whether the request was sent, and whether the stop was then measured (SR-21)."""
-        sent = self._port.stop(category)
-        self.get_logger().warning(f"stop requested, category {category}: {reason or 'no reason'}")
-        future: Future[bool] = Future()
-        self._waiting.append((time.monotonic() + STOP_PROOF_S, future))
-        return sent, bool(await future)
-
-    def _answer_waiting(self, state: SafetyState, now: float) -> None:
-        waiting, self._waiting = self._waiting, []
-        for deadline, future in waiting:
-            if state.stopped and "stop requested" in state.causes:
-                future.set_result(True)
-            elif now > deadline:
-                future.set_result(False)
-            else:
-                self._waiting.append((deadline, future))
-
-    def _told(self, sent: bool, stopped: bool) -> str:
-        if stopped:
-            return "stopped: both mirror contacts measured closed"
-        how = "requested" if sent else "not requested, there is no link to the controller"
-        return f"stop {how}, and not proven: {self._port.state().sentence()}"
+    def _request_stop(self, category: int, reason: str) -> bool:
+        self._logger.warning(f"stop requested, category {category}: {reason or 'no reason'}")
+        return self._port.stop(category)
 
     def _log(self, event: object) -> None:
-        logger = self.get_logger()
         if isinstance(event, Transition):
-            logger.warning(
+            self._logger.warning(
                 f"{event.before.value} -> {event.after.value}: {event.cause or 'reset'}"
             )
         elif isinstance(event, Hello):
-            logger.info(f"controller {event.identity.board}, firmware {event.identity.firmware}")
+            self._board = event.identity.board
+            self._logger.info(f"controller {self._board}, firmware {event.identity.firmware}")
         elif isinstance(event, Fault):
             if not event.error.survivable:
                 raise event.error
-            logger.error(str(event.error))
+            self._logger.error(str(event.error))
 
-    def destroy_node(self) -> None:
-        """Give the port up."""
+    def close(self) -> None:
+        """Give the port up, then the nodes."""
         if self._owner is not None:
             self._owner.close()
-        super().destroy_node()
+        for node in self.nodes:
+            node.destroy_node()
+        if self._planner_context is not None:
+            self._planner_context.try_shutdown()
+
+
+def _not_heard(silence: float) -> str:
+    return "was never heard" if math.isinf(silence) else f"was not heard for {silence:.1f} s"
+
+
+def _heard(silence: float) -> str:
+    return "never heard" if math.isinf(silence) else f"heard {silence:.1f} s ago"
 
 
 def main() -> None:
     """Run the gate until it is told to end; a fault is one line and an exit code."""
     rclpy.init()
-    node = None
+    gate = None
     try:
-        node = GateNode()
+        gate = GateNodes()
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
+        for node in gate.nodes:
+            executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -180,8 +288,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     finally:
         try:
-            if node is not None:
-                node.destroy_node()
+            if gate is not None:
+                gate.close()
             rclpy.try_shutdown()
         except KeyboardInterrupt:  # a second Ctrl-C
             pass

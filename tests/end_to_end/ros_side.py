@@ -1,0 +1,141 @@
+"""What a test does in one ROS domain: publish, hear, call.
+
+The node turns in a thread of its own. The gate is another process: everything goes over DDS.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import rclpy
+from rclpy.action.client import ActionClient
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from typing_extensions import Self
+
+from redbutton.demo.stage import Stage
+from redbutton_msgs.msg import SafetyState
+
+FOUND_S = 10.0
+ANSWER_S = 5.0
+RATE_S = 0.02
+OPTIONS = ("single_domain", "vouches", "stop_delay_ms")
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def wait(condition: Callable[[], object], seconds: float = FOUND_S) -> bool:
+    """Whether it comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+class RosSide:
+    """A node in one domain. Use as a context manager."""
+
+    def __init__(self, domain: int, name: str) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = Node(name, context=self._context)
+        self._executor = MultiThreadedExecutor(4, context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            while self._context.ok():
+                self._executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._context.try_shutdown()
+        self._thread.join(2.0)
+        self.node.destroy_node()
+
+    def say(self, kind: Any, topic: str, qos: Any = 10) -> Any:
+        """A publisher that somebody already listens to."""
+        publisher = self.node.create_publisher(kind, topic, qos)
+        assert wait(publisher.get_subscription_count), f"nobody listens to {topic}"
+        return publisher
+
+    def hear(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
+        """The messages on a topic from now on: a list that grows."""
+        heard: list[Any] = []
+        self.node.create_subscription(kind, topic, heard.append, qos)
+        assert wait(lambda: self.node.count_publishers(topic)), f"nobody publishes {topic}"
+        return heard
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        """The answer of a service."""
+        client: Any = self.node.create_client(kind, name)
+        assert client.wait_for_service(FOUND_S), f"there is no service {name}"
+        return self.result(client.call_async(request))
+
+    def send_goal(self, kind: Any, name: str, goal: Any, feedback: Any = None) -> Any:
+        """A goal's handle."""
+        client: Any = ActionClient(self.node, kind, name)
+        assert client.wait_for_server(FOUND_S), f"there is no action {name}"
+        return self.result(client.send_goal_async(goal, feedback_callback=feedback))
+
+    def result(self, future: Any, seconds: float = ANSWER_S) -> Any:
+        """Wait for it."""
+        assert wait(future.done, seconds), "no answer"
+        return future.result()
+
+
+class Scene:
+    """The gate on a virtual board, and this test's nodes in both domains."""
+
+    def __init__(self, stage: Stage, planner: RosSide, robot: RosSide) -> None:
+        self.stage = stage
+        self.planner = planner
+        self.robot = robot
+        self.states: list[SafetyState] = robot.hear(SafetyState, "estop/state", LATCHED)
+
+    @property
+    def state(self) -> SafetyState:
+        """As the gate told it last."""
+        assert wait(lambda: self.states)
+        return self.states[-1]
+
+    def send(self, publisher: Any, message: Any, seconds: float) -> None:
+        """Again and again for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            publisher.publish(message)
+            time.sleep(RATE_S)
+
+
+MakeScene = Callable[..., Scene]
+
+
+@contextlib.contextmanager
+def scene_on(domain: int, run: bool = True, **parameters: object) -> Iterator[Scene]:
+    """A scene with these parameters of the gate, two underscores for a dot; `run`: in RUN.
+
+    Options of `Stage` (`single_domain`, `vouches`, `stop_delay_ms`) may be among them.
+    """
+    options: dict[str, Any] = {
+        name: parameters.pop(name) for name in OPTIONS if name in parameters
+    }
+    given = {name.replace("__", "."): str(value) for name, value in parameters.items()}
+    with (
+        Stage(domain=domain, players=False, parameters=given, **options) as stage,
+        RosSide(domain, "planner_side") as planner,
+        RosSide(stage.domain_of_robot, "robot_side") as robot,
+    ):
+        scene = Scene(stage, planner, robot)
+        assert not run or stage.reset()
+        yield scene

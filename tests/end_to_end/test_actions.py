@@ -1,0 +1,197 @@
+"""Actions through the gate: goals that pass are handed on, a stop ends them for good (SR-10)."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from action_msgs.msg import GoalStatus
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from ros_side import MakeScene, RosSide, Scene, wait
+from test_msgs.action import Fibonacci
+
+FIBONACCI = {"actions": "[count]", "action__count__type": "test_msgs/action/Fibonacci"}
+
+
+class CountingRobot:
+    """The robot's action server: counts up to the order asked for, 20 numbers a second.
+
+    `obeys`: it ends a goal when it is told to cancel it.
+    """
+
+    def __init__(self, side: RosSide, obeys: bool = True) -> None:
+        self.obeys = obeys
+        self.running = 0
+        self.counted = 0
+        self.server: Any = ActionServer(
+            side.node,
+            Fibonacci,
+            "count",
+            execute_callback=self._execute,
+            goal_callback=lambda goal: (
+                GoalResponse.ACCEPT if goal.order < 1000 else GoalResponse.REJECT
+            ),
+            cancel_callback=lambda _: (
+                CancelResponse.ACCEPT if self.obeys else CancelResponse.REJECT
+            ),
+            callback_group=ReentrantCallbackGroup(),
+        )
+
+    def _execute(self, handle: Any) -> Any:
+        self.running += 1
+        feedback = Fibonacci.Feedback()
+        try:
+            for number in range(handle.request.order):
+                if handle.is_cancel_requested:
+                    handle.canceled()
+                    return Fibonacci.Result()
+                self.counted += 1
+                feedback.sequence.append(number)
+                handle.publish_feedback(feedback)
+                time.sleep(0.05)
+            handle.succeed()
+            return Fibonacci.Result(sequence=feedback.sequence)
+        finally:
+            self.running -= 1
+
+
+def goal(here: Scene, order: int, feedback: Any = None) -> Any:
+    """The planner asks for it."""
+    return here.planner.send_goal(Fibonacci, "count", Fibonacci.Goal(order=order), feedback)
+
+
+def started(here: Scene, robot: CountingRobot) -> Any:
+    """A long goal that the robot follows; its handle."""
+    handle = goal(here, 200)
+    assert handle.accepted
+    assert wait(lambda: robot.counted > 2)
+    return handle
+
+
+def test_a_goal_its_feedback_and_its_result_cross(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    CountingRobot(here.robot)
+    heard: list[Any] = []
+    handle = goal(here, 4, heard.append)
+    answer = here.planner.result(handle.get_result_async())
+    assert (answer.status, list(answer.result.sequence)) == (
+        GoalStatus.STATUS_SUCCEEDED,
+        [0, 1, 2, 3],
+    )
+    assert [len(message.feedback.sequence) for message in heard] == [1, 2, 3, 4]
+
+
+def test_a_goal_that_the_planner_cancels_is_cancelled_at_the_robot(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    robot = CountingRobot(here.robot)
+    handle = started(here, robot)
+    here.planner.result(handle.cancel_goal_async())
+    answer = here.planner.result(handle.get_result_async())
+    assert answer.status == GoalStatus.STATUS_CANCELED
+    assert wait(lambda: robot.running == 0)
+
+
+def test_a_goal_that_the_robot_rejects_is_aborted(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    CountingRobot(here.robot)
+    answer = here.planner.result(goal(here, 1000).get_result_async())
+    assert answer.status == GoalStatus.STATUS_ABORTED
+
+
+@pytest.mark.requirement("SR-24")
+def test_no_goal_is_taken_unless_the_controller_is_in_run(scene: MakeScene) -> None:
+    here = scene(run=False, **FIBONACCI)
+    robot = CountingRobot(here.robot)
+    assert wait(lambda: robot.server is not None)
+    assert not goal(here, 4).accepted
+    assert wait(lambda: here.state.refusal.startswith("not running"))
+    assert robot.counted == 0
+
+
+@pytest.mark.requirement("SR-24")
+def test_no_goal_is_taken_for_a_robot_that_has_no_such_action(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    assert not goal(here, 4).accepted
+
+
+@pytest.mark.requirement("SR-10")
+def test_a_stop_aborts_the_goal_at_once_and_cancels_it_at_the_robot(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    robot = CountingRobot(here.robot)
+    handle = started(here, robot)
+    here.stage.board.press()
+    answer = here.planner.result(handle.get_result_async(), 1.0)
+    assert answer.status == GoalStatus.STATUS_ABORTED
+    assert wait(lambda: robot.running == 0, 1.0)
+
+
+@pytest.mark.requirement("SR-10")
+def test_after_the_reset_the_goal_is_not_resumed_and_a_new_one_is_taken(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    robot = CountingRobot(here.robot)
+    started(here, robot)
+    here.stage.board.press()
+    assert wait(lambda: robot.running == 0)
+    here.stage.board.release()
+    counted = robot.counted
+    assert here.stage.reset()
+    time.sleep(0.7)
+    assert robot.counted == counted
+    assert goal(here, 1).accepted
+
+
+@pytest.mark.requirement("SR-10", "SR-20")
+def test_a_goal_that_the_robot_does_not_let_go_of_keeps_the_controller_stopped(
+    scene: MakeScene,
+) -> None:
+    here = scene(**FIBONACCI)
+    robot = CountingRobot(here.robot, obeys=False)
+    handle = started(here, robot)
+    here.stage.board.press()
+    assert here.planner.result(handle.get_result_async()).status == GoalStatus.STATUS_ABORTED
+    here.stage.board.release()
+    said = "action count: the robot's server has not ended a goal"
+    assert wait(lambda: said in here.state.withheld)
+    here.stage.board.reset()
+    time.sleep(1.0)
+    assert not here.stage.board.load
+    robot.obeys = True  # the gate asks again
+    assert wait(lambda: not here.state.withheld)
+    assert here.stage.reset()
+
+
+@pytest.mark.requirement("SR-10")
+def test_a_goal_under_way_when_the_action_server_dies_is_aborted(scene: MakeScene) -> None:
+    here = scene(**FIBONACCI)
+    robot = CountingRobot(here.robot)
+    handle = started(here, robot)
+    robot.server.destroy()
+    answer = here.planner.result(handle.get_result_async(), 10.0)
+    assert answer.status == GoalStatus.STATUS_ABORTED
+
+
+def at_once(*acts: Callable[[], object]) -> None:
+    """Do them side by side."""
+    threads = [threading.Thread(target=act) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.requirement("SR-03", "SR-10")
+def test_a_goal_that_is_sent_while_the_button_is_pressed_moves_nothing_later(
+    scene: MakeScene,
+) -> None:
+    here = scene(**FIBONACCI)
+    robot = CountingRobot(here.robot)
+    at_once(lambda: goal(here, 200), here.stage.board.press)
+    assert here.stage.board.wait_load(False, 2.0)
+    assert wait(lambda: robot.running == 0)
+    here.stage.board.release()
+    counted = robot.counted
+    assert here.stage.reset()
+    time.sleep(0.5)
+    assert robot.counted == counted

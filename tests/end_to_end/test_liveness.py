@@ -1,0 +1,221 @@
+"""What can go wrong around the gate must end in a stop, or be kept from the robot.
+
+After each of them the robot runs again without anything being started anew but what was killed.
+"""
+
+import math
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import Odometry
+from ros_side import MakeScene, RosSide, wait
+from test_crossing import speeds, twist
+
+from redbutton_msgs.srv import RequestStop
+
+DELAY_MS = 800
+CATEGORY_1 = RequestStop.Request(category=RequestStop.Request.CATEGORY_1)
+
+
+def stop_category_1(side: RosSide) -> Any:
+    """Ask for it; the answer to come."""
+    client: Any = side.node.create_client(RequestStop, "estop/request_stop")
+    assert client.wait_for_service(10.0)
+    return client.call_async(CATEGORY_1)
+
+
+# --- stop category 1
+
+
+@pytest.mark.requirement("SR-05")
+def test_in_a_category_1_stop_a_velocity_comes_down_on_its_ramp(scene: MakeScene) -> None:
+    here = scene(stop_delay_ms=DELAY_MS, deceleration=1.0)
+    heard = here.robot.hear(Twist, "cmd_vel")
+    commands = here.planner.say(Twist, "cmd_vel_request")
+    commands.publish(twist(0.5))
+    assert wait(lambda: speeds(heard) == [0.5])
+    answer = stop_category_1(here.planner)
+    assert wait(lambda: heard and speeds(heard)[-1] == 0.0)
+    ramp = speeds(heard)
+    assert ramp == sorted(ramp, reverse=True)
+    assert len(ramp) > 5
+    assert here.stage.board.load, "the controller keeps its own deadline"
+    assert here.planner.result(answer).stopped
+    assert not here.stage.board.load
+
+
+@pytest.mark.requirement("SR-05")
+@pytest.mark.parametrize(("speed", "sooner"), [(0.0, True), (0.2, False)])
+def test_a_standstill_that_odometry_proves_cuts_the_power_sooner(
+    scene: MakeScene, speed: float, sooner: bool
+) -> None:
+    here = scene(stop_delay_ms=DELAY_MS, odometry="odom")
+    odometry = here.robot.say(Odometry, "odom")
+    message = Odometry()
+    message.twist.twist.linear.x = speed
+    here.robot.node.create_timer(0.02, lambda: odometry.publish(message))
+    asked = time.monotonic()
+    stop_category_1(here.planner)
+    dead = here.stage.board.wait_change("load", 0, asked, 5.0)
+    assert dead is not None
+    assert (dead.wall_s - asked < DELAY_MS / 1000) == sooner
+
+
+@pytest.mark.requirement("SR-05", "SR-24")
+def test_no_command_passes_during_a_category_1_stop(scene: MakeScene) -> None:
+    here = scene(stop_delay_ms=DELAY_MS)
+    heard = here.robot.hear(Twist, "cmd_vel")
+    commands = here.planner.say(Twist, "cmd_vel_request")
+    stop_category_1(here.planner)
+    assert wait(lambda: here.state.state == here.state.STOPPING)
+    here.send(commands, twist(0.3), 0.3)
+    assert 0.3 not in speeds(heard)
+
+
+# --- too much, and nonsense
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_flood_of_commands_delays_no_stop_and_passes_nothing_after_it(scene: MakeScene) -> None:
+    """As many as a process can send: some thousand a second."""
+    here = scene()
+    heard = here.robot.hear(Twist, "cmd_vel", 1)
+    commands = here.planner.say(Twist, "cmd_vel_request")
+    end = time.monotonic() + 1.0
+    sent = 0
+    while time.monotonic() < end:
+        commands.publish(twist(0.3))
+        sent += 1
+    flooding = here.planner.node.create_timer(0.0001, lambda: commands.publish(twist(0.3)))
+    here.stage.board.press()
+    assert here.stage.board.wait_load(False, 1.0)
+    time.sleep(0.5)
+    passed = here.state.commands_passed
+    time.sleep(0.5)
+    assert here.state.commands_passed == passed
+    assert sent > 1000
+    flooding.cancel()
+    assert wait(lambda: speeds(heard)[-1] == 0.0)
+    here.stage.board.release()
+    assert here.stage.reset()
+
+
+@pytest.mark.requirement("SR-24", "SR-20")
+def test_very_many_publishers_do_not_keep_the_gate_from_its_work(scene: MakeScene) -> None:
+    here = scene()
+    unknown = [here.planner.node.create_publisher(Twist, f"unknown_{i}", 1) for i in range(300)]
+    unknown += [here.planner.node.create_publisher(Twist, "cmd_vel_request", 1) for _ in range(50)]
+    heard = here.robot.hear(Twist, "cmd_vel")
+    assert wait(lambda: here.planner.node.count_publishers("cmd_vel_request") == 50)
+    if not here.stage.board.load:  # a busy machine: discovery has kept the gate
+        assert here.stage.reset()
+    unknown[-1].publish(twist(0.3))
+    assert wait(lambda: 0.3 in speeds(heard))
+    here.stage.board.press()
+    assert here.stage.board.wait_load(False, 1.0)
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_never_reaches_the_robot(scene: MakeScene, value: float) -> None:
+    here = scene()
+    heard = here.robot.hear(Twist, "cmd_vel")
+    here.send(here.planner.say(Twist, "cmd_vel_request"), twist(value), 0.3)
+    assert wait(lambda: here.state.refusal == "not finite")
+    assert here.state.commands_passed == 0
+    assert not [speed for speed in speeds(heard) if not math.isfinite(speed)]
+
+
+# --- a gate that hangs
+
+
+@pytest.mark.requirement("SR-20", "SR-21")
+def test_a_gate_that_was_frozen_says_so_afterwards(scene: MakeScene) -> None:
+    here = scene()
+    assert here.stage.gate
+    here.stage.gate.send_signal(signal.SIGSTOP)
+    assert here.stage.board.wait_load(False, 1.0)
+    time.sleep(0.5)
+    here.stage.gate.send_signal(signal.SIGCONT)
+    assert wait(lambda: here.state.hung.startswith("the gate's executor, for "))
+    assert here.stage.reset()
+
+
+@pytest.mark.requirement("SR-10", "SR-20")
+def test_commands_that_wait_for_a_frozen_gate_are_dropped(scene: MakeScene) -> None:
+    here = scene()
+    assert here.stage.gate
+    heard = here.robot.hear(Twist, "cmd_vel")
+    commands = here.planner.say(Twist, "cmd_vel_request")
+    here.stage.gate.send_signal(signal.SIGSTOP)
+    here.send(commands, twist(0.3), 0.5)
+    assert not here.stage.board.load
+    here.stage.gate.send_signal(signal.SIGCONT)
+    assert here.stage.reset()
+    time.sleep(0.5)
+    assert 0.3 not in speeds(heard)
+
+
+# --- the planner looks for a way round
+
+
+@pytest.mark.requirement("SR-25")
+def test_nothing_of_the_robots_domain_is_in_the_planners(
+    scene: MakeScene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = scene(run=False)
+    robot_only = {"/cmd_vel", "/diagnostics", "/estop/lock", "/battery"}
+    here.robot.node.create_publisher(Twist, "battery", 1)
+    node = here.planner.node
+    assert wait(
+        lambda: (
+            ("/estop/state", ["redbutton_msgs/msg/SafetyState"])
+            in node.get_topic_names_and_types()
+        )
+    )
+    topics = {name for name, _ in node.get_topic_names_and_types()}
+    services = {name for name, _ in node.get_service_names_and_types()}
+    assert wait(lambda: len(node.get_node_names()) > 1)
+    nodes = set(node.get_node_names())
+    with capsys.disabled():
+        print("\nthe planner sees these nodes:   ", *sorted(nodes))
+        print("the planner sees these topics:  ", *sorted(topics))
+        print(
+            "the planner sees these services:",
+            *sorted(s for s in services if "planner_side" not in s),
+        )
+    assert not topics & robot_only
+    assert nodes == {"gate", "planner_side"}
+    assert {name for name in services if "planner_side" not in name} == {
+        "/estop/check_plan",
+        "/estop/request_stop",
+        "/estop/stop",
+    }
+
+
+@pytest.mark.requirement("SR-25")
+def test_what_the_planner_publishes_under_the_robots_names_stays_in_its_domain(
+    scene: MakeScene,
+) -> None:
+    here = scene()
+    heard: list[Any] = []
+    for kind, topic in ((Twist, "cmd_vel"), (Odometry, "odom")):
+        here.robot.node.create_subscription(kind, topic, heard.append, 10)
+        here.send(here.planner.node.create_publisher(kind, topic, 10), kind(), 0.3)
+    assert [
+        message for message in heard if isinstance(message, Odometry) or any(speeds([message]))
+    ] == []
+    assert here.stage.board.load, "nor is it a stop"
+
+
+def test_the_gate_ends_in_time_when_it_is_told_to(scene: MakeScene) -> None:
+    here = scene(run=False)
+    assert here.stage.gate
+    begin = time.monotonic()
+    os.kill(here.stage.gate.pid, signal.SIGINT)
+    assert here.stage.gate.wait(5.0) == 0
+    assert time.monotonic() - begin < 3.0
