@@ -117,7 +117,7 @@ class Monitor:
     def _follow_contacts(
         self, past: State, ms: int, inputs: int, before: int, after: int
     ) -> State:
-        """Contacts that contradict while watched lock out. Without the supply they prove nothing."""
+        """Contacts that contradict while watched lock out. Unsupplied they prove nothing."""
         m = self.module
         split, weld_1, weld_2 = past
         supply = inputs & m.SUPPLY
