@@ -65,7 +65,7 @@ class Zone(Node):
         if not members:
             raise SettingsWrong("parameter members: a zone without robots stops nothing")
         group = ReentrantCallbackGroup()
-        self._gates = {
+        self._gates: dict[str, Any] = {
             member: self.create_client(
                 RequestStop, f"{member}/estop/request_stop", callback_group=group
             )
