@@ -6,7 +6,10 @@ After each of them the robot runs again without anything being started anew but 
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,3 +222,32 @@ def test_the_gate_ends_in_time_when_it_is_told_to(scene: MakeScene) -> None:
     os.kill(here.stage.gate.pid, signal.SIGINT)
     assert here.stage.gate.wait(5.0) == 0
     assert time.monotonic() - begin < 3.0
+
+
+# --- security that is asked for and is not there
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize("keystore", ["missing", "empty"])
+def test_a_gate_that_is_to_enforce_security_does_not_start_without(
+    ros: None, domain: int, tmp_path: Path, keystore: str
+) -> None:
+    """The Fast DDS of these packages has no security; that of a ROS distribution enforces it."""
+    if keystore == "empty":
+        (tmp_path / "enclaves").mkdir()
+    secure = {
+        "ROS_SECURITY_ENABLE": "true",
+        "ROS_SECURITY_STRATEGY": "Enforce",
+        "ROS_SECURITY_KEYSTORE": str(tmp_path),
+        "ROS_DOMAIN_ID": str(domain),
+    }
+    result = subprocess.run(
+        [sys.executable, "-m", "redbutton_ros.gate"],
+        env={**os.environ, **secure},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert result.returncode == 15
+    assert result.stderr.strip().splitlines()[-1].startswith("gate: ROS 2 does not start: ")

@@ -26,21 +26,18 @@ transitions would be services that say when it may work, beside the one authorit
 """
 
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
 from redbutton import attestation, key
 from redbutton.crossing import Input, Side, TopicBack
-from redbutton.errors import RedbuttonError
 from redbutton.gate import Gate, Verdict
 from redbutton.model import State
 from redbutton.owner import Owner
@@ -51,6 +48,7 @@ from redbutton_ros.actions import ActionProxy
 from redbutton_ros.convert import Conduct
 from redbutton_ros.kinds import load
 from redbutton_ros.motion import Motion
+from redbutton_ros.process import run
 from redbutton_ros.reports import Reports
 from redbutton_ros.stops import StopServices
 from redbutton_ros.strangers import Strangers
@@ -273,26 +271,7 @@ def _heard(silence: float) -> str:
 
 def main() -> None:
     """Run the gate until it is told to end; a fault is one line and an exit code."""
-    rclpy.init()
-    gate = None
-    try:
-        gate = GateNodes()
-        executor = SingleThreadedExecutor()
-        for node in gate.nodes:
-            executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except RedbuttonError as error:
-        print(f"gate: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    finally:
-        try:
-            if gate is not None:
-                gate.close()
-            rclpy.try_shutdown()
-        except KeyboardInterrupt:  # a second Ctrl-C
-            pass
+    run("gate", GateNodes)
 
 
 if __name__ == "__main__":
