@@ -48,8 +48,9 @@ class Input(Frozen):
 
     `priority`: while one of higher priority is in use, others on the same output are refused.
     `max_linear` (m/s), `max_angular` (rad/s): refused beyond; 0: no limit here. `deadline` (s): a
-    publisher must promise it (QoS), and a miss is rest at once; 0: none. `required`: no heartbeat
-    while it is silent for longer than its deadline.
+    publisher must promise it (QoS), and a miss is rest at once; 0: none. `lease` (s): the same for
+    its life (QoS liveliness). `required`: no heartbeat while it is silent for longer than its
+    deadline.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Input(Frozen):
     max_linear: float = Field(ge=0, allow_inf_nan=False)
     max_angular: float = Field(ge=0, allow_inf_nan=False)
     deadline: float = Field(ge=0, le=60, allow_inf_nan=False)
+    lease: float = Field(ge=0, le=60, allow_inf_nan=False)
     required: bool
 
     @model_validator(mode="after")

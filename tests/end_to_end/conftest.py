@@ -14,7 +14,7 @@ from redbutton.demo.stage import Stage, ros_is_here
 collect_ignore = (
     []
     if ros_is_here() or os.environ.get("CI") == "true"
-    else ["test_crossing.py", "test_actions.py", "test_liveness.py", "test_zone.py"]
+    else ["test_two_domains.py", "test_actions.py", "test_liveness.py", "test_zone.py"]
 )
 
 _domains = itertools.count(os.getpid() % 45)

@@ -1,4 +1,4 @@
-"""What a test does in one ROS domain: publish, hear, call.
+"""What tests do in one ROS domain: publish, hear, call, and serve.
 
 The node turns in a thread of its own. The gate is another process: everything goes over DDS.
 """
@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import rclpy
+from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.action.client import ActionClient
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from test_msgs.action import Fibonacci
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from typing_extensions import Self
 
 from redbutton.demo.stage import Stage
@@ -23,7 +28,7 @@ from redbutton_msgs.msg import SafetyState
 FOUND_S = 10.0
 ANSWER_S = 5.0
 RATE_S = 0.02
-OPTIONS = ("single_domain", "vouches", "stop_delay_ms")
+OPTIONS = ("single_domain", "vouches", "stop_delay_ms", "arguments")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -125,7 +130,7 @@ MakeScene = Callable[..., Scene]
 def scene_on(domain: int, run: bool = True, **parameters: object) -> Iterator[Scene]:
     """A scene with these parameters of the gate, two underscores for a dot; `run`: in RUN.
 
-    Options of `Stage` (`single_domain`, `vouches`, `stop_delay_ms`) may be among them.
+    Options of `Stage` (`OPTIONS`) may be among them.
     """
     options: dict[str, Any] = {
         name: parameters.pop(name) for name in OPTIONS if name in parameters
@@ -139,3 +144,71 @@ def scene_on(domain: int, run: bool = True, **parameters: object) -> Iterator[Sc
         scene = Scene(stage, planner, robot)
         assert not run or stage.reset()
         yield scene
+
+
+def twist(speed: float) -> Twist:
+    message = Twist()
+    message.linear.x = speed
+    return message
+
+
+def stamped(speed: float, age: float = 0.0) -> TwistStamped:
+    message = TwistStamped(twist=twist(speed))
+    sec, ns = divmod(time.time_ns() - int(age * 1e9), 1_000_000_000)
+    message.header.stamp.sec, message.header.stamp.nanosec = sec, ns
+    return message
+
+
+def speeds(heard: list[Any]) -> list[float]:
+    return [(m.twist if isinstance(m, TwistStamped) else m).linear.x for m in heard]
+
+
+def trajectory(*positions: float) -> JointTrajectory:
+    points = []
+    for second, position in enumerate(positions):
+        point = JointTrajectoryPoint(positions=[position])
+        point.time_from_start.sec = second
+        points.append(point)
+    return JointTrajectory(joint_names=["elbow"], points=points)
+
+
+class CountingRobot:
+    """The robot's action server: counts up to the order asked for, 20 numbers a second.
+
+    `obeys`: it ends a goal when it is told to cancel it.
+    """
+
+    def __init__(self, side: RosSide, obeys: bool = True) -> None:
+        self.obeys = obeys
+        self.running = 0
+        self.counted = 0
+        self.server: Any = ActionServer(
+            side.node,
+            Fibonacci,
+            "count",
+            execute_callback=self._execute,
+            goal_callback=lambda goal: (
+                GoalResponse.ACCEPT if goal.order < 1000 else GoalResponse.REJECT
+            ),
+            cancel_callback=lambda _: (
+                CancelResponse.ACCEPT if self.obeys else CancelResponse.REJECT
+            ),
+            callback_group=ReentrantCallbackGroup(),
+        )
+
+    def _execute(self, handle: Any) -> Any:
+        self.running += 1
+        feedback = Fibonacci.Feedback()
+        try:
+            for number in range(handle.request.order):
+                if handle.is_cancel_requested:
+                    handle.canceled()
+                    return Fibonacci.Result()
+                self.counted += 1
+                feedback.sequence.append(number)
+                handle.publish_feedback(feedback)
+                time.sleep(0.05)
+            handle.succeed()
+            return Fibonacci.Result(sequence=feedback.sequence)
+        finally:
+            self.running -= 1

@@ -7,54 +7,10 @@ from typing import Any
 
 import pytest
 from action_msgs.msg import GoalStatus
-from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
-from rclpy.callback_groups import ReentrantCallbackGroup
-from ros_side import MakeScene, RosSide, Scene, wait
+from ros_side import CountingRobot, MakeScene, Scene, wait
 from test_msgs.action import Fibonacci
 
 FIBONACCI = {"actions": "[count]", "action__count__type": "test_msgs/action/Fibonacci"}
-
-
-class CountingRobot:
-    """The robot's action server: counts up to the order asked for, 20 numbers a second.
-
-    `obeys`: it ends a goal when it is told to cancel it.
-    """
-
-    def __init__(self, side: RosSide, obeys: bool = True) -> None:
-        self.obeys = obeys
-        self.running = 0
-        self.counted = 0
-        self.server: Any = ActionServer(
-            side.node,
-            Fibonacci,
-            "count",
-            execute_callback=self._execute,
-            goal_callback=lambda goal: (
-                GoalResponse.ACCEPT if goal.order < 1000 else GoalResponse.REJECT
-            ),
-            cancel_callback=lambda _: (
-                CancelResponse.ACCEPT if self.obeys else CancelResponse.REJECT
-            ),
-            callback_group=ReentrantCallbackGroup(),
-        )
-
-    def _execute(self, handle: Any) -> Any:
-        self.running += 1
-        feedback = Fibonacci.Feedback()
-        try:
-            for number in range(handle.request.order):
-                if handle.is_cancel_requested:
-                    handle.canceled()
-                    return Fibonacci.Result()
-                self.counted += 1
-                feedback.sequence.append(number)
-                handle.publish_feedback(feedback)
-                time.sleep(0.05)
-            handle.succeed()
-            return Fibonacci.Result(sequence=feedback.sequence)
-        finally:
-            self.running -= 1
 
 
 def goal(here: Scene, order: int, feedback: Any = None) -> Any:

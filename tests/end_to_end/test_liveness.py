@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
-from ros_side import MakeScene, RosSide, wait
-from test_crossing import speeds, twist
+from rcl_interfaces.srv import SetParameters
+from rclpy.action.client import ActionClient
+from rclpy.node import Node
+from ros_side import CountingRobot, MakeScene, RosSide, speeds, twist, wait
+from test_msgs.action import Fibonacci
 
 from redbutton_msgs.srv import RequestStop
 
@@ -166,11 +169,17 @@ def test_commands_that_wait_for_a_frozen_gate_are_dropped(scene: MakeScene) -> N
 # --- the planner looks for a way round
 
 
+def found(node: Node, kind: Any, name: str) -> bool:
+    """Whether there is such a service."""
+    return node.create_client(kind, name).wait_for_service(1.0)
+
+
 @pytest.mark.requirement("SR-25")
 def test_nothing_of_the_robots_domain_is_in_the_planners(
     scene: MakeScene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = scene(run=False)
+    CountingRobot(here.robot)
     robot_only = {"/cmd_vel", "/diagnostics", "/estop/lock", "/battery"}
     here.robot.node.create_publisher(Twist, "battery", 1)
     node = here.planner.node
@@ -184,6 +193,14 @@ def test_nothing_of_the_robots_domain_is_in_the_planners(
     services = {name for name, _ in node.get_service_names_and_types()}
     assert wait(lambda: len(node.get_node_names()) > 1)
     nodes = set(node.get_node_names())
+    tried = {
+        "the gate's parameters": found(node, SetParameters, "/gate/set_parameters"),
+        "the robot's parameters": found(node, SetParameters, "/robot_side/set_parameters"),
+        "/estop/lock": node.count_publishers("/estop/lock"),
+        "/cmd_vel": node.count_subscribers("/cmd_vel"),
+        "the robot's action": ActionClient(node, Fibonacci, "count").wait_for_server(1.0),
+        "/diagnostics": node.count_publishers("/diagnostics"),
+    }
     with capsys.disabled():
         print("\nthe planner sees these nodes:   ", *sorted(nodes))
         print("the planner sees these topics:  ", *sorted(topics))
@@ -191,6 +208,9 @@ def test_nothing_of_the_robots_domain_is_in_the_planners(
             "the planner sees these services:",
             *sorted(s for s in services if "planner_side" not in s),
         )
+        for name, got in tried.items():
+            print(f"the planner tries {name}: {'REACHED' if got else 'not there'}")
+    assert not any(tried.values())
     assert not topics & robot_only
     assert nodes == {"gate", "planner_side"}
     assert {name for name in services if "planner_side" not in name} == {

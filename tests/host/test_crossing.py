@@ -17,6 +17,7 @@ INPUT: dict[str, Any] = {
     "max_linear": 0.0,
     "max_angular": 0.0,
     "deadline": 0.0,
+    "lease": 0.0,
     "required": False,
 }
 OUTPUT = {"name": "base", "topic": "cmd_vel", "type": TWIST}

@@ -26,6 +26,7 @@ def input_of(name: str, **given: object) -> Input:
             "max_linear": 0.0,
             "max_angular": 0.0,
             "deadline": 0.0,
+            "lease": 0.0,
             "required": False,
             **given,
         }

@@ -114,7 +114,7 @@ class Motion:
                 outlet.rest_on(now)
 
     def _listen(self, entry: Input, node: Node) -> None:
-        """Subscribe an input. A deadline that is missed is rest at once."""
+        """Subscribe an input. A promise that is broken is rest at once."""
 
         def on_message(message: Any, info: Any) -> None:
             self._on_message(entry, message, time.time_ns() - info["source_timestamp"])
@@ -123,20 +123,31 @@ class Motion:
             self._on_message(entry, message, 0)
 
         def on_deadline(_: Any) -> None:
-            resting = self._gate.rest(entry.name)
-            if resting is not None:
-                self._logger.warning(f"input {entry.name} missed its deadline")
-                self._outlets[resting].rest()
+            self._broken(entry, "missed its deadline")
+
+        def on_liveliness(changed: Any) -> None:
+            if not changed.alive_count:
+                self._broken(entry, "has no publisher that is alive")
 
         qos = QoSProfile(depth=QUEUE)
-        events = None
+        events = SubscriptionEventCallbacks()
         if entry.deadline:
             qos.deadline = Duration(nanoseconds=int(entry.deadline * SECOND))
-            events = SubscriptionEventCallbacks(deadline=on_deadline)
+            events.deadline = on_deadline
+        if entry.lease:
+            qos.liveliness_lease_duration = Duration(nanoseconds=int(entry.lease * SECOND))
+            events.liveliness = on_liveliness
         callback = on_message if TELLS_WHEN else on_message_of_unknown_age
         node.create_subscription(
             KINDS[entry.type].message, entry.topic, callback, qos, event_callbacks=events
         )
+
+    def _broken(self, entry: Input, promise: str) -> None:
+        """Rest at once, if it is this input that moves the robot."""
+        resting = self._gate.rest(entry.name)
+        if resting is not None:
+            self._logger.warning(f"input {entry.name} {promise}")
+            self._outlets[resting].rest()
 
     def _on_message(self, entry: Input, message: Any, age_ns: int) -> None:
         """Judge a message of an input and hand it on, or not."""

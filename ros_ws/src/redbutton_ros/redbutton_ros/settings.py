@@ -93,6 +93,9 @@ INPUT = (
     Setting(
         "deadline", 0.0, "its publisher must promise it (QoS), in seconds; 0: none", 0.0, 60.0
     ),
+    Setting(
+        "lease", 0.0, "its publisher must prove its life (QoS) so often, in s; 0: none", 0.0, 60.0
+    ),
     Setting("required", False, "no heartbeat while it is silent for longer than its deadline"),
 )
 ACTION = (

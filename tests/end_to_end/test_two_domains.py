@@ -5,49 +5,27 @@ The gate is a process of its own; planner and robot are nodes of this one, in th
 
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import DescribeParameters, ListParameters
 from rclpy.duration import Duration
-from rclpy.qos import QoSProfile
-from ros_side import LATCHED, MakeScene, wait
+from rclpy.qos import LivelinessPolicy, QoSProfile
+from ros_side import LATCHED, MakeScene, speeds, stamped, trajectory, twist, wait
 from std_msgs.msg import Bool, Empty, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from redbutton_msgs.srv import CheckPlan
 
+OF_RCLPY = {"use_sim_time", "start_type_description_service", "qos_overrides"}
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 STAMPED = "geometry_msgs/msg/TwistStamped"
-
-
-def twist(speed: float) -> Twist:
-    message = Twist()
-    message.linear.x = speed
-    return message
-
-
-def stamped(speed: float, age: float = 0.0) -> TwistStamped:
-    message = TwistStamped(twist=twist(speed))
-    sec, ns = divmod(time.time_ns() - int(age * 1e9), 1_000_000_000)
-    message.header.stamp.sec, message.header.stamp.nanosec = sec, ns
-    return message
-
-
-def speeds(heard: list[Any]) -> list[float]:
-    return [(m.twist if isinstance(m, TwistStamped) else m).linear.x for m in heard]
-
-
-def trajectory(*positions: float) -> JointTrajectory:
-    points = []
-    for second, position in enumerate(positions):
-        point = JointTrajectoryPoint(positions=[position])
-        point.time_from_start.sec = second
-        points.append(point)
-    return JointTrajectory(joint_names=["elbow"], points=points)
 
 
 # --- velocities
@@ -121,6 +99,23 @@ def test_a_publisher_that_breaks_its_deadline_brings_the_robot_to_rest(scene: Ma
     here.send(commands, twist(0.3), 0.3)
     sent = time.monotonic()
     assert wait(lambda: speeds(heard)[-1] == 0.0, 5.0)
+    assert time.monotonic() - sent < 0.45, "before a silence counts as rest"
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_publisher_that_does_not_prove_its_life_brings_the_robot_to_rest(
+    scene: MakeScene,
+) -> None:
+    here = scene(input__planner__lease=0.2)
+    heard = here.robot.hear(Twist, "cmd_vel")
+    promise = QoSProfile(
+        depth=10,
+        liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
+        liveliness_lease_duration=Duration(nanoseconds=100_000_000),
+    )
+    here.planner.say(Twist, "cmd_vel_request", promise).publish(twist(0.3))
+    sent = time.monotonic()
+    assert wait(lambda: speeds(heard)[-2:] == [0.3, 0.0], 5.0)
     assert time.monotonic() - sent < 0.45, "before a silence counts as rest"
 
 
@@ -301,6 +296,41 @@ def test_no_plan_is_allowed_as_long_as_nobody_has_said_which(scene: MakeScene) -
     here = scene(run=False)
     answer = here.planner.call(CheckPlan, "estop/check_plan", CheckPlan.Request(plan="{}"))
     assert (answer.verdict, answer.rule) == (CheckPlan.Response.REFUSE, "default")
+
+
+# --- parameters
+
+
+@pytest.mark.requirement("SR-25")
+def test_every_parameter_is_described_and_can_be_set_by_nobody(scene: MakeScene) -> None:
+    here = scene(run=False, actions="[go]", action__go__type="test_msgs/action/Fibonacci")
+    listed = here.robot.call(ListParameters, "gate/list_parameters", ListParameters.Request())
+    names = [n for n in listed.result.names if n.split(".")[0] not in OF_RCLPY]
+    request = DescribeParameters.Request(names=names)
+    described = here.robot.call(DescribeParameters, "gate/describe_parameters", request)
+    assert len(names) > 20
+    for parameter in described.descriptors:
+        assert parameter.description, parameter.name
+        assert parameter.read_only, parameter.name
+        if parameter.type == ParameterType.PARAMETER_DOUBLE:
+            assert parameter.floating_point_range, parameter.name
+
+
+def test_parameters_come_from_a_file(scene: MakeScene, tmp_path: Path) -> None:
+    file = tmp_path / "gate.yaml"
+    file.write_text(
+        """/**/gate:
+  ros__parameters:
+    inputs: [planner, teleop]
+    actions: [""]
+    input:
+      planner: {topic: cmd_vel, max_linear: 0.5}
+      teleop: {side: robot, topic: joy_vel, priority: 10}
+"""
+    )
+    here = scene(run=False, arguments=["--params-file", str(file)])
+    here.planner.say(Twist, "cmd_vel")
+    here.robot.say(Twist, "joy_vel")
 
 
 # --- one domain only
