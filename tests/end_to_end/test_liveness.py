@@ -3,6 +3,7 @@
 After each of them the robot runs again without anything being started anew but what was killed.
 """
 
+import json
 import math
 import os
 import signal
@@ -271,3 +272,29 @@ def test_a_gate_that_is_to_enforce_security_does_not_start_without(
     )
     assert result.returncode == 15
     assert result.stderr.strip().splitlines()[-1].startswith("gate: ROS 2 does not start: ")
+
+
+# --- the network
+
+
+@pytest.mark.requirement("SR-20")
+def test_a_network_that_goes_down_is_a_stop_and_nothing_needs_to_be_started_anew(
+    ros: None, domain: int
+) -> None:
+    """By UDP only, in a network namespace of its own: the loopback interface is all there is."""
+    result = subprocess.run(
+        [
+            "unshare",
+            "-rn",
+            sys.executable,
+            str(Path(__file__).with_name("cut_off.py")),
+            str(domain),
+        ],
+        env={**os.environ, "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.stdout, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == {"ran": True, "dead": True, "again": True}

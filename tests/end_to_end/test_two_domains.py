@@ -227,6 +227,18 @@ def test_a_planner_that_is_required_and_not_seen_is_a_stop(scene: MakeScene) -> 
 
 
 @pytest.mark.requirement("SR-20")
+def test_a_robot_that_is_required_and_no_longer_heard_is_a_stop(scene: MakeScene) -> None:
+    here = scene(run=False, vouches=False, odometry="odom", odometry_timeout=0.5)
+    odometry = here.robot.say(Odometry, "odom")
+    timer = here.robot.node.create_timer(0.05, lambda: odometry.publish(Odometry()))
+    assert wait(lambda: not here.state.withheld)
+    assert here.stage.reset()
+    timer.cancel()
+    assert here.stage.board.wait_load(False, 2.0)
+    assert wait(lambda: "odom was not heard" in "".join(here.state.withheld))
+
+
+@pytest.mark.requirement("SR-20")
 def test_an_input_that_is_required_and_falls_silent_is_a_stop(scene: MakeScene) -> None:
     here = scene(
         run=False, vouches=False, input__planner__deadline=0.5, input__planner__required=True

@@ -57,6 +57,7 @@ TURN_S = 0.005
 REPEAT_S = 0.1  # states are told again, and strangers looked for
 DIAGNOSTICS_S = 1.0
 HANG_S = 0.1  # a turn that comes later than this has hung
+ALIVE = "planner/alive"
 STILL = 0.01  # m/s, rad/s: standstill
 
 
@@ -99,8 +100,17 @@ class GateNodes:
         self._shown: tuple[object, ...] | None = None
         self._repeat = self._diagnose = 0.0
         self._turned = math.inf
-        self._planner_heard = float("-inf")
-        self._planner_timeout = own["planner_timeout"]
+        # What must be heard, and how often in seconds, for a heartbeat.
+        self._must_hear = {
+            topic: timeout
+            for topic, timeout in (
+                (ALIVE, own["planner_timeout"]),
+                (own["odometry"], own["odometry_timeout"]),
+            )
+            if timeout
+        }
+        self._heard: dict[str, float] = {}
+        self._odometry = own["odometry"]
         self._board = ""
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
@@ -114,11 +124,11 @@ class GateNodes:
         self._reports = Reports(self.nodes)
         self._stops = StopServices(self.nodes, self._request_stop)
         self._planner.create_service(CheckPlan, "estop/check_plan", self._on_check_plan)
-        if self._planner_timeout:
-            self._planner.create_subscription(Empty, "planner/alive", self._on_alive, 10)
-        if own["odometry"]:
+        if ALIVE in self._must_hear:
+            self._planner.create_subscription(Empty, ALIVE, self._on_alive, 10)
+        if self._odometry:
             self._robot.create_subscription(
-                load("nav_msgs/msg/Odometry"), own["odometry"], self._on_odometry, 10
+                load("nav_msgs/msg/Odometry"), self._odometry, self._on_odometry, 10
             )
         guarded = [*self._motion.topics, *self._reports.guarded]
         self._strangers = Strangers(self._robot, guarded if own["watch_strangers"] else [], now)
@@ -188,9 +198,10 @@ class GateNodes:
             self._request_stop(0, strangers[0])
         self._stranger_known = bool(strangers)
         withheld += strangers
-        silence = now - self._planner_heard
-        if self._planner_timeout and silence > self._planner_timeout:
-            withheld.append(f"planner/alive {_not_heard(silence)}")
+        for topic, timeout in self._must_hear.items():
+            silence = now - self._heard.get(topic, -math.inf)
+            if silence > timeout:
+                withheld.append(f"{topic} {_not_heard(silence)}")
         for entry in self._crossing.inputs:
             silence = self._gate.silence(entry.name, now)
             if entry.required and silence > entry.deadline:
@@ -214,10 +225,11 @@ class GateNodes:
         return verdict
 
     def _on_alive(self, _: Any) -> None:
-        self._planner_heard = time.monotonic()
+        self._heard[ALIVE] = time.monotonic()
 
     def _on_odometry(self, message: Any) -> None:
         """Standstill during a category 1 stop cuts the power sooner (SR-05)."""
+        self._heard[self._odometry] = time.monotonic()
         if self._port.state().state is not State.STOPPING:
             return
         twist = message.twist.twist

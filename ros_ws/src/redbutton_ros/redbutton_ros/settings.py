@@ -70,6 +70,13 @@ GATE = (
         100.0,
     ),
     Setting("odometry", "", "nav_msgs/Odometry in the robot's domain that proves standstill"),
+    Setting(
+        "odometry_timeout",
+        0.0,
+        "no heartbeat unless odometry was heard within so many seconds; 0: not asked for",
+        0.0,
+        60.0,
+    ),
 )
 LISTS = (
     Setting("outputs", ["base"], "names of the topics that move the robot"),
@@ -150,6 +157,8 @@ def read(node: Node) -> tuple[dict[str, Any], Crossing]:
     for entry in groups["topic_back"]:
         entry["topic"] = entry["topic"] or entry["name"]
     _nothing_unknown(node)
+    if own["odometry_timeout"] and not own["odometry"]:
+        raise SettingsWrong("parameter odometry_timeout: which odometry is not said")
     try:
         crossing = Crossing.model_validate(
             {
