@@ -336,13 +336,24 @@ def test_parameters_come_from_a_file(scene: MakeScene, tmp_path: Path) -> None:
     inputs: [planner, teleop]
     actions: [""]
     input:
-      planner: {topic: cmd_vel, max_linear: 0.5}
+      planner: {max_linear: 0.5}
       teleop: {side: robot, topic: joy_vel, priority: 10}
 """
     )
-    here = scene(run=False, arguments=["--params-file", str(file)])
-    here.planner.say(Twist, "cmd_vel")
-    here.robot.say(Twist, "joy_vel")
+    here = scene(arguments=["--params-file", str(file)])
+    heard = here.robot.hear(Twist, "cmd_vel")
+    here.robot.say(Twist, "joy_vel").publish(twist(0.7))
+    here.planner.say(Twist, "cmd_vel_request").publish(twist(0.6))
+    assert wait(lambda: 0.7 in speeds(heard))
+    assert wait(lambda: "beyond 0.5 m/s" in here.state.refusal)
+
+
+@pytest.mark.parametrize(("single", "topic"), [(False, "/cmd_vel"), (True, "/cmd_vel_request")])
+def test_the_planner_asks_on_the_robots_own_topic_where_it_has_a_domain_of_its_own(
+    scene: MakeScene, single: bool, topic: str
+) -> None:
+    here = scene(run=False, single_domain=single, input__planner__topic="''")
+    assert wait(lambda: here.planner.node.count_subscribers(topic))
 
 
 # --- one domain only

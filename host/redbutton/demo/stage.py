@@ -135,6 +135,7 @@ class Stage:
             "port": str(self.port),
             "key_file": str(self.key_file),
             "planner_domain": str(domain),
+            "input.planner.topic": "cmd_vel_request",  # where the demonstration's planner asks
             **(parameters or {}),
         }
         self.gate_module = ["-m", "redbutton_ros.gate"]

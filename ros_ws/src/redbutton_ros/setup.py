@@ -1,5 +1,7 @@
 """Packaging of redbutton_ros, as colcon and ament expect it."""
 
+from glob import glob
+
 from setuptools import find_packages, setup
 
 NAME = "redbutton_ros"
@@ -11,6 +13,9 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
+        (f"share/{NAME}/config", sorted(glob("config/*.yaml"))),
+        (f"share/{NAME}/foxglove", sorted(glob("foxglove/*.json"))),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},
@@ -22,6 +27,7 @@ setup(
     entry_points={
         "console_scripts": [
             "gate = redbutton_ros.gate:main",
+            "zone = redbutton_ros.zone:main",
             "demo_planner = redbutton_ros.demo_planner:main",
             "demo_robot = redbutton_ros.demo_robot:main",
         ]

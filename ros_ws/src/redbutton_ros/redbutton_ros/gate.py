@@ -26,6 +26,7 @@ transitions would be services that say when it may work, beside the one authorit
 """
 
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ REPEAT_S = 0.1  # states are told again, and strangers looked for
 DIAGNOSTICS_S = 1.0
 HANG_S = 0.1  # a turn that comes later than this has hung
 ALIVE = "planner/alive"
+ENCLAVE = "--enclave"
 STILL = 0.01  # m/s, rad/s: standstill
 
 
@@ -143,7 +145,7 @@ class GateNodes:
     def _node_in(self, domain: int) -> Node:
         """The planner's side: it serves no parameters, and takes no remapping of the robot's."""
         self._planner_context = Context()
-        rclpy.init(context=self._planner_context, domain_id=domain)
+        rclpy.init(args=_planner_arguments(), context=self._planner_context, domain_id=domain)
         return Node(
             "gate",
             context=self._planner_context,
@@ -271,6 +273,14 @@ class GateNodes:
             node.destroy_node()
         if self._planner_context is not None:
             self._planner_context.try_shutdown()
+
+
+def _planner_arguments() -> list[str]:
+    """For the context on the planner's side: an enclave (SROS2) of its own below the gate's."""
+    if ENCLAVE not in sys.argv[:-1]:
+        return []
+    own = sys.argv[sys.argv.index(ENCLAVE) + 1]
+    return ["--ros-args", ENCLAVE, f"{own.rstrip('/')}/planner_side"]
 
 
 def _not_heard(silence: float) -> str:

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
-from redbutton.crossing import TWIST, Crossing
+from redbutton.crossing import TWIST, Crossing, Side
 from redbutton.errors import RedbuttonError
 from redbutton.gate import COMMAND_AGE_S, REST_S
 
@@ -92,7 +92,11 @@ OUTPUT = (
 INPUT = (
     Setting("output", "base", "the output that it moves"),
     Setting("side", "planner", "the domain that it is in: planner or robot"),
-    Setting("topic", "cmd_vel_request", "topic in that domain"),
+    Setting(
+        "topic",
+        "",
+        "topic in that domain; empty: as its output's, with _request if both share a domain",
+    ),
     Setting("type", TWIST, "its message type"),
     Setting("priority", 0, "the higher wins, while it is in use", 0, 255),
     Setting("max_linear", 0.0, "refused beyond, in m/s; 0: no limit here", 0.0, 100.0),
@@ -150,6 +154,11 @@ def read(node: Node) -> tuple[dict[str, Any], Crossing]:
             {"name": name, **{s.name: declare(node, s, f"{group}.{name}.") for s in settings}}
             for name in names
         ]
+    moved = {entry["name"]: entry["topic"] for entry in groups["output"]}
+    for entry in groups["input"]:
+        topic = moved.get(entry["output"], entry["name"])
+        other = topic if not single and entry["side"] == Side.PLANNER.value else f"{topic}_request"
+        entry["topic"] = entry["topic"] or other
     for entry in groups["action"]:
         entry["topic"] = entry["topic"] or entry["name"]
         other = f"{entry['topic']}_request" if single else entry["topic"]
