@@ -2,8 +2,9 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,23 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RequirementsTable(config), "requirements-table")
     if COVERAGE:
         config.pluginmanager.register(COVERAGE, "firmware-coverage")
+
+
+SAID = "said"
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Print something at the end of the run, whatever process the test is in."""
+    return lambda text: record_property(SAID, text)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for what, text in getattr(report, "user_properties", ()):
+                if what == SAID and report.when == "call":
+                    terminalreporter.write_line(f"\n{text}")
 
 
 @pytest.fixture

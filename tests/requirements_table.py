@@ -1,4 +1,7 @@
-"""Pytest plugin: which requirement is proven by which tests, and with what result."""
+"""Pytest plugin: which requirement is proven by which tests, and with what result.
+
+What a test proves travels with its report, so that it may run in another process (pytest-xdist).
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+PROVES = "requirement"
 REQUIREMENTS = Path(__file__).with_name("requirements.yaml")
 
 
@@ -25,18 +29,18 @@ class RequirementsTable:
         )
         self._tests: dict[str, list[str]] = {name: [] for name in self._requirements}
         self._results: dict[str, str] = {}
-        self._unknown: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            for mark in item.iter_markers("requirement"):
-                for name in mark.args:
-                    if name in self._tests:
-                        self._tests[name].append(item.nodeid)
-                    else:
-                        self._unknown.append(f"{item.nodeid} names {name}")
+            for name in [name for mark in item.iter_markers("requirement") for name in mark.args]:
+                if name not in self._tests:
+                    raise pytest.UsageError(f"REQUIREMENTS: {item.nodeid} names {name}")
+                item.user_properties.append((PROVES, name))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for what, name in report.user_properties:
+            if what == PROVES and report.nodeid not in self._tests[str(name)]:
+                self._tests[str(name)].append(report.nodeid)
         worse = {"passed": 0, "skipped": 1, "failed": 2}
         before = self._results.get(report.nodeid, "passed")
         self._results[report.nodeid] = max(before, report.outcome, key=worse.__getitem__)
@@ -48,9 +52,11 @@ class RequirementsTable:
             for name, requirement in self._requirements.items()
             if "open" not in requirement and not self._tests[name]
         ]
-        return self._unknown + (unproven if self._whole else [])
+        return unproven if self._whole else []
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workerinput"):  # a worker of pytest-xdist sees a part
+            return
         if session.exitstatus == pytest.ExitCode.OK and self.missing():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -1,6 +1,5 @@
 """The whole chain in real time: firmware, pseudo-terminal, ROS 2 nodes in their own processes."""
 
-import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,20 +7,18 @@ from typing import Any
 
 import pytest
 
-from redbutton.demo.stage import Stage, ros_is_here
+from redbutton.demo.stage import Stage, free_domain, ros_is_here
 
 OF_ROS = ("two_domains", "actions", "liveness", "zone", "policies")
 # These import ROS 2. Where CI=true they fail to.
 ROS_OR_FAIL = ros_is_here() or os.environ.get("CI") == "true"
 collect_ignore = [] if ROS_OR_FAIL else [f"test_{name}.py" for name in OF_ROS]
 
-_domains = itertools.count(os.getpid() % 45)
-
 
 @pytest.fixture
 def domain() -> int:
     """A ROS domain of the test's own, and the next one too."""
-    return 10 + next(_domains) % 45 * 2
+    return free_domain()
 
 
 @pytest.fixture

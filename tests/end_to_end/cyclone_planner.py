@@ -1,8 +1,7 @@
 """A planner in another DDS, Eclipse Cyclone DDS: no ROS in this process but its names and types.
 
-usage: python -m cyclone_planner FOLDER    (FOLDER: where SafetyState.msg is)
-
-It is in the domain of ROS_DOMAIN_ID. Takes one command a line on standard input and answers each
+It is in the domain of ROS_DOMAIN_ID, and reads the type of the state from its definition, as
+whoever generates code from it does. Takes one command a line on standard input and answers each
 with one line of JSON:
 
     drive SPEED    send cmd_vel_request at 20 Hz, until told otherwise
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cyclonedds.domain import DomainParticipant
+from cyclonedds.domain import Domain, DomainParticipant
 from cyclonedds.idl import make_idl_struct
 from cyclonedds.idl.types import float64, int32, sequence, uint8, uint32
 from cyclonedds.pub import DataWriter
@@ -27,7 +26,16 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
+STATE = Path(__file__).parents[2] / "ros_ws/src/redbutton_msgs/msg/SafetyState.msg"
 PERIOD_S = 0.05
+# What ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST is to ROS 2. Fast DDS (vendor 1.15) describes types
+# with sequences in a way that Cyclone finds invalid: then names of types are compared alone.
+CONFIGURATION = """<General><AllowMulticast>false</AllowMulticast>
+<Interfaces><NetworkInterface name="lo"/></Interfaces></General>
+<Discovery><ParticipantIndex>auto</ParticipantIndex>
+<MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>
+<Peers><Peer address="localhost"/></Peers></Discovery>
+<Compatibility><IgnoreTypeInformation>1.15</IgnoreTypeInformation></Compatibility>"""
 RELIABLE = (
     Policy.Reliability.Reliable(duration(seconds=1)),
     Policy.DataRepresentation(use_cdrv0_representation=True),  # as ROS 2 speaks
@@ -79,9 +87,11 @@ def read_definition(file: Path) -> tuple[Any, dict[int, str]]:
 class CyclonePlanner:
     """One writer and one reader."""
 
-    def __init__(self, folder: Path) -> None:
-        state, self._names = read_definition(folder / "SafetyState.msg")
-        participant = DomainParticipant(int(os.environ["ROS_DOMAIN_ID"]))
+    def __init__(self) -> None:
+        state, self._names = read_definition(STATE)
+        domain = int(os.environ["ROS_DOMAIN_ID"])
+        self._domain = Domain(domain, CONFIGURATION)
+        participant = DomainParticipant(domain)
         commands = Topic(participant, "rt/cmd_vel_request", TWIST, qos=COMMANDS)
         states = Topic(participant, "rt/estop/state", state, qos=LATCHED)
         self._writer = DataWriter(participant, commands, qos=COMMANDS)
@@ -123,7 +133,7 @@ class CyclonePlanner:
 
 def main() -> None:
     """Until standard input ends."""
-    planner = CyclonePlanner(Path(sys.argv[1]))
+    planner = CyclonePlanner()
     for line in sys.stdin:
         print(json.dumps(planner.obey(line.split())), flush=True)
 

@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ def _bounded(stats: dict[str, dict[str, int]]) -> bool:
 
 @pytest.mark.requirement("SR-18", "SR-17", "SR-03")
 def test_a_hundred_thousand_random_frames_change_nothing_and_a_stop_is_taken_at_once(
-    running: Chain, capsys: pytest.CaptureFixture[str]
+    running: Chain, say: Callable[[str], None]
 ) -> None:
     """Frames and garbage in every tick that the host leaves free, as much as a tick takes."""
     source = random.Random(18)
@@ -75,11 +75,10 @@ def test_a_hundred_thousand_random_frames_change_nothing_and_a_stop_is_taken_at_
     assert not running.board.load
     running.press_reset()
     assert running.board.load
-    with capsys.disabled():
-        print(
-            f"\n{flooded} random frames and pieces of garbage: most in a tick "
-            f"{stats['most_in_a_tick']}, heap in use {heap} -> {stats['heap_used']} bytes"
-        )
+    say(
+        f"{flooded} random frames and pieces of garbage: most in a tick "
+        f"{stats['most_in_a_tick']}, heap in use {heap} -> {stats['heap_used']} bytes"
+    )
 
 
 @pytest.mark.requirement("SR-18", "SR-04")
@@ -127,14 +126,13 @@ def test_a_host_that_reads_nothing_delays_no_tick(key: bytes) -> None:
 
 @pytest.mark.requirement("SR-18")
 def test_in_real_time_every_tick_happens_under_a_flood(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     """Lateness is printed against the same run without the flood; only work is asserted."""
     quiet, flooded = flood_lateness.measure(tmp_path, seconds=2.0)
     assert _bounded(flooded.stats)
     assert flooded.sent > 10_000
-    with capsys.disabled():
-        print("\n" + flood_lateness.table(quiet, flooded))
+    say(flood_lateness.table(quiet, flooded))
 
 
 def test_the_flood_holds_frames_that_the_controller_takes_apart() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import chip
@@ -75,7 +76,7 @@ def test_a_loss_of_power_while_a_lockout_is_recorded_never_ends_a_lockout():
 
 
 @pytest.mark.requirement("SR-22")
-def test_wear_is_bounded(capsys: pytest.CaptureFixture[str]):
+def test_wear_is_bounded(say: Callable[[str], None]):
     """On a file system of the Pico's size with firmware in it."""
     wear = json.loads(run("wear", str(EVENTS)))
 
@@ -86,13 +87,12 @@ def test_wear_is_bounded(capsys: pytest.CaptureFixture[str]):
     assert wear["erasures"] <= EVENTS
     assert years > 50
     assert 0 < wear["slowest_write_ms"] < WATCHDOG_MS / 2
-    with capsys.disabled():
-        print(
-            f"\njournal: {wear['erasures'] / EVENTS:.2f} sectors erased an event, at most "
-            f"{wear['most_in_a_write']} at once (at most {wear['slowest_write_ms']} ms); the most "
-            f"worn sector lasts {events / 1e6:.1f} million events, {years:.0f} years of "
-            f"{EVENTS_A_DAY} a day"
-        )
+    say(
+        f"journal: {wear['erasures'] / EVENTS:.2f} sectors erased an event, at most "
+        f"{wear['most_in_a_write']} at once (at most {wear['slowest_write_ms']} ms); the most "
+        f"worn sector lasts {events / 1e6:.1f} million events, {years:.0f} years of "
+        f"{EVENTS_A_DAY} a day"
+    )
 
 
 def test_the_folder_of_the_entries_hides_no_module():

@@ -10,7 +10,9 @@ import importlib.util
 import json
 import os
 import queue
+import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,8 @@ from redbutton.virtual.board import Change, RealTimeBoard
 PRESSES = 3
 END_S = 3.0
 START_S = 20.0
+FIRST_DOMAIN, LAST_DOMAIN = 2, 100  # Linux gives ports of its own from domain 102 on
+TRIES = 1000
 HEARD_S = 0.3  # the gate tells its state at 10 Hz
 
 
@@ -39,6 +43,27 @@ def ros_is_here() -> bool:
     return all(
         importlib.util.find_spec(name) for name in ("rclpy", "redbutton_ros", "redbutton_msgs")
     )
+
+
+def free_domain() -> int:
+    """A ROS domain that nobody uses on this computer, and whose next one nobody uses either.
+
+    A participant of DDS binds a UDP port that follows from its domain (DDSI-RTPS 9.6.1.1).
+    """
+    for _ in range(TRIES):
+        domain = random.randrange(FIRST_DOMAIN, LAST_DOMAIN, 2)
+        if _is_free(domain) and _is_free(domain + 1):
+            return domain
+    raise NoContact("no ROS domain is free on this computer")
+
+
+def _is_free(domain: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first_participant:
+        try:
+            first_participant.bind(("", 7400 + 250 * domain + 10))
+        except OSError:
+            return False
+    return True
 
 
 class Player:

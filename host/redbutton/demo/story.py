@@ -1,7 +1,6 @@
 """`redbutton demo`: the main job, told as a timeline with measured times."""
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from redbutton.demo import attacks
-from redbutton.demo.stage import Stage, ros_is_here
+from redbutton.demo.stage import Stage, free_domain, ros_is_here
 from redbutton.local import Client, StopRequest, socket_path
 from redbutton.virtual.board import Change
 
@@ -58,7 +57,7 @@ def tell(console: Console, as_json: bool, ros: bool | None) -> int:
     )
     if not with_ros:
         story.say("demo", "no ROS 2 here: `redbutton run` owns the port, and there is no planner")
-    with Stage(ros=with_ros, domain=os.getpid() % 45 * 2 + 10) as stage:
+    with Stage(ros=with_ros, domain=free_domain()) as stage:
         story.say("gate", f"owns the port: {stage.state().sentence()}")
         _person_resets(story, stage)
         _planner_drives(story, stage)
