@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Bool
 
@@ -12,6 +14,11 @@ from redbutton.gate import Gate
 from redbutton.model import SafetyState
 from redbutton_msgs.msg import SafetyState as SafetyStateMsg
 from redbutton_ros.convert import Conduct, to_diagnostics, to_message
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -21,11 +28,17 @@ class Reports:
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         """`nodes`: the robot's, then the planner's if it has its own."""
+        # Each event that a publisher may tell of is one more thing to wait for, with each command.
+        silent = PublisherEventCallbacks(use_default_callbacks=False)
+
+        def publisher(node: Node, kind: Any, topic: str, qos: QoSProfile | int) -> Publisher[Any]:
+            return node.create_publisher(kind, topic, qos, event_callbacks=silent)
+
         robot = nodes[0]
-        self._states = [n.create_publisher(SafetyStateMsg, "estop/state", LATCHED) for n in nodes]
-        self._stops = [n.create_publisher(Bool, "estop/e_stop", LATCHED) for n in nodes]
-        self._lock = robot.create_publisher(Bool, "estop/lock", 1)
-        self._diagnostics = robot.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._states = [publisher(n, SafetyStateMsg, "estop/state", LATCHED) for n in nodes]
+        self._stops = [publisher(n, Bool, "estop/e_stop", LATCHED) for n in nodes]
+        self._lock = publisher(robot, Bool, "estop/lock", 1)
+        self._diagnostics = publisher(robot, DiagnosticArray, "/diagnostics", 1)
         self.guarded = [p.topic_name for p in (self._states[0], self._stops[0], self._lock)]
 
     def tell(self, state: SafetyState, gate: Gate, conduct: Conduct) -> None:
