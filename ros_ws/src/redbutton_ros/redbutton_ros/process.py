@@ -42,7 +42,11 @@ def run(name: str, make: Callable[[], Nodes]) -> None:
         # What is there now stays: to look through it for garbage takes 30 ms, and a stop's time.
         gc.collect()
         gc.freeze()
-        executor.spin()
+        try:
+            executor.spin()
+        except RCLError:  # told to end in the middle of a callback
+            if rclpy.ok():
+                raise
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RedbuttonError as error:
