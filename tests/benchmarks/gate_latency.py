@@ -39,7 +39,7 @@ from rich.progress import Progress
 from rich.table import Table
 from std_srvs.srv import Trigger
 
-from redbutton.demo.stage import Stage, free_domain
+from redbutton.demo.stage import Stage, own_domain
 from redbutton_msgs.msg import SafetyState
 
 RATES = (50, 200, 1000)
@@ -452,8 +452,8 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     load = os.getloadavg()[0]
-    domain = free_domain()
     with (
+        own_domain() as domain,
         Progress(console=Console(stderr=True), transient=True) as progress,
         Stage(domain=domain, players=False) as stage,
     ):

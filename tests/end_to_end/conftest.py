@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from redbutton.demo.stage import Stage, free_domain, ros_is_here
+from redbutton.demo.stage import Stage, own_domain, ros_is_here
 
 OF_ROS = ("two_domains", "actions", "liveness", "zone", "policies", "other_dds", "recorded_bag")
 # These import ROS 2. Where CI=true they fail to.
@@ -16,9 +16,10 @@ collect_ignore = [] if ROS_OR_FAIL else [f"test_{name}.py" for name in OF_ROS]
 
 
 @pytest.fixture
-def domain() -> int:
+def domain() -> Iterator[int]:
     """A ROS domain of the test's own, and the next one too."""
-    return free_domain()
+    with own_domain() as domain:
+        yield domain
 
 
 @pytest.fixture

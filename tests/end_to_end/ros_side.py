@@ -11,6 +11,7 @@ from typing import Any
 
 import rclpy
 from geometry_msgs.msg import Twist, TwistStamped
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.action.client import ActionClient
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -49,6 +50,7 @@ class RosSide:
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
         self.node = Node(name, context=self._context)
+        self.ending: list[Callable[[], object]] = []  # what a node does not end itself
         self._executor = MultiThreadedExecutor(4, context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -58,8 +60,9 @@ class RosSide:
         try:
             while self._context.ok():
                 self._executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            pass
+        except (ExternalShutdownException, RCLError):  # it ended, maybe in the middle of a wait
+            if self._context.ok():
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +70,8 @@ class RosSide:
     def __exit__(self, *error: object) -> None:
         self._context.try_shutdown()
         self._thread.join(2.0)
+        for end in self.ending:
+            end()
         self.node.destroy_node()
 
     def say(self, kind: Any, topic: str, qos: Any = 10) -> Any:
@@ -182,7 +187,7 @@ class CountingRobot:
         self.obeys = obeys
         self.running = 0
         self.counted = 0
-        self.server: Any = ActionServer(
+        self._server: Any = ActionServer(
             side.node,
             Fibonacci,
             "count",
@@ -195,6 +200,13 @@ class CountingRobot:
             ),
             callback_group=ReentrantCallbackGroup(),
         )
+        self._ending = side.ending
+        self._ending.append(self._server.destroy)
+
+    def die(self) -> None:
+        """In the middle of whatever it does."""
+        self._ending.remove(self._server.destroy)
+        self._server.destroy()
 
     def _execute(self, handle: Any) -> Any:
         self.running += 1

@@ -129,7 +129,7 @@ def test_a_goal_under_way_when_the_action_server_dies_is_aborted(scene: MakeScen
     here = scene(**FIBONACCI)
     robot = CountingRobot(here.robot)
     handle = started(here, robot)
-    robot.server.destroy()
+    robot.die()
     answer = here.planner.result(handle.get_result_async(), 10.0)
     assert answer.status == GoalStatus.STATUS_ABORTED
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ PRESSES = 3
 END_S = 3.0
 START_S = 20.0
 FIRST_DOMAIN, LAST_DOMAIN = 2, 100  # Linux gives ports of its own from domain 102 on
+PARTICIPANTS = 40  # of which a domain's ports are looked at
+CLAIM = 249  # of a domain's 250 ports: no participant comes so far
 TRIES = 1000
 HEARD_S = 0.3  # the gate tells its state at 10 Hz
 
@@ -45,24 +47,37 @@ def ros_is_here() -> bool:
     )
 
 
-def free_domain() -> int:
+@contextlib.contextmanager
+def own_domain() -> Iterator[int]:
     """A ROS domain that nobody uses on this computer, and whose next one nobody uses either.
 
-    A participant of DDS binds a UDP port that follows from its domain (DDSI-RTPS 9.6.1.1).
+    A participant of DDS binds UDP ports that follow from its domain and its number there
+    (DDSI-RTPS 9.6.1.1). A domain is claimed for as long as this lasts, so that two processes
+    that look at the same time do not find the same one.
     """
     for _ in range(TRIES):
         domain = random.randrange(FIRST_DOMAIN, LAST_DOMAIN, 2)
-        if _is_free(domain) and _is_free(domain + 1):
-            return domain
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as claim:
+            if _binds(claim, domain, CLAIM) and _is_free(domain) and _is_free(domain + 1):
+                yield domain
+                return
     raise NoContact("no ROS domain is free on this computer")
 
 
 def _is_free(domain: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first_participant:
-        try:
-            first_participant.bind(("", 7400 + 250 * domain + 10))
-        except OSError:
-            return False
+    """Whether no participant is there, be it one whose number's predecessors have left."""
+    for number in range(PARTICIPANTS):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+            if not _binds(participant, domain, 10 + 2 * number):
+                return False
+    return True
+
+
+def _binds(port: socket.socket, domain: int, offset: int) -> bool:
+    try:
+        port.bind(("", 7400 + 250 * domain + offset))
+    except OSError:
+        return False
     return True
 
 

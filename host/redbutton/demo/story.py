@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from redbutton.demo import attacks
-from redbutton.demo.stage import Stage, free_domain, ros_is_here
+from redbutton.demo.stage import Stage, own_domain, ros_is_here
 from redbutton.local import Client, StopRequest, socket_path
 from redbutton.virtual.board import Change
 
@@ -57,7 +57,7 @@ def tell(console: Console, as_json: bool, ros: bool | None) -> int:
     )
     if not with_ros:
         story.say("demo", "no ROS 2 here: `redbutton run` owns the port, and there is no planner")
-    with Stage(ros=with_ros, domain=free_domain()) as stage:
+    with own_domain() as domain, Stage(ros=with_ros, domain=domain) as stage:
         story.say("gate", f"owns the port: {stage.state().sentence()}")
         _person_resets(story, stage)
         _planner_drives(story, stage)

@@ -136,11 +136,16 @@ class DemoPlanner(Node):
         return bool(answer is not None and answer.result.successful)
 
     def _call_all(self) -> list[str]:
-        """Every service but its own, with an empty request, or one that sets its own rules."""
+        """Every service but its own and those that actions are made of.
+
+        With an empty request, or one that sets its own rules.
+        """
         called = []
         for name, (kind, *_) in sorted(self.get_service_names_and_types()):
-            if self.get_name() in name or name.endswith(
-                ("/stop", "/request_stop", "/get_type_description")
+            if (
+                self.get_name() in name
+                or "/_action/" in name
+                or name.endswith(("/stop", "/request_stop", "/get_type_description"))
             ):
                 continue
             package, folder, type_name = kind.split("/")
