@@ -127,9 +127,10 @@ class Gate:
             return Verdict(verdict.passed, verdict.reason, rest=not verdict.passed)
         return verdict
 
-    def goal(self, name: str, state: SafetyState, now: float) -> Verdict:
+    def goal(self, name: str, server_is_there: bool, state: SafetyState, now: float) -> Verdict:
         """May a goal for an action pass, that is received now?"""
-        return self._judged(self._actions[name], Command(), now, state, now)
+        problem = "" if server_is_there else f"the robot has no server for {name}"
+        return self._judged(self._actions[name], Command(problem=problem), now, state, now)
 
     def run_out(self, now: float) -> list[str]:
         """The outputs whose last motion was not renewed for `rest_s`; each is named once."""

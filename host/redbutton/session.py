@@ -151,6 +151,7 @@ class Session:
         self._reader = wire.LineReader()
         self._sent: OrderedDict[int, float] = OrderedDict()
         self._status: _Status | None = None
+        self._told: SafetyState | None = None  # what the status says
         self._status_sequence: int | None = None
         self._made_after: float | None = None
         self._answered = b""
@@ -251,31 +252,16 @@ class Session:
         problem = str(self.fault) if self.fault else None
         if status is None or self._made_after is None or now - self._made_after > self._fresh_s:
             return SafetyState(problem=problem)
-        measured = Contacts.from_bits(status.inputs)
-        state = state_of(status.state)
-        if state is State.UNKNOWN:
-            return SafetyState(problem=f"the controller reports state {status.state:#x}")
-        return SafetyState(
-            state=state,
-            load=measured.load,
-            measured=measured,
-            first_cause=cause_name(status.first),
-            causes=cause_names(status.causes),
-            present=cause_names(status.present),
-            for_s=now - self._since,
-            age_ms=(now - self._made_after) * 1000,
-            heartbeat_age_ms=status.heartbeat_age,
-            counters=Counters(
-                transitions=status.transitions,
-                stop_requests=status.stop_requests,
-                heartbeats_taken=status.heartbeats_taken,
-                heartbeats_refused=status.heartbeats_refused,
-                frames_malformed=status.frames_malformed,
-                resets_refused=status.resets_refused,
-            ),
-            refusal=_refusal(status.refusal),
-            journal_fails=bool(status.inputs & wire.JOURNAL_FAILS),
-            problem=problem,
+        if self._told is None:  # reading a status takes longer than telling it again
+            self._told = _read(status)
+        if self._told.state is State.UNKNOWN:
+            return self._told
+        return self._told.model_copy(
+            update={
+                "for_s": now - self._since,
+                "age_ms": (now - self._made_after) * 1000,
+                "problem": problem,
+            }
         )
 
     def _take(self, frame: tuple[int, int, int, bytes], now: float, events: list[Event]) -> None:
@@ -312,6 +298,7 @@ class Session:
             return  # delivered twice or late: it says nothing about now
         self._status_sequence = sequence
         self._status = status
+        self._told = None
         self._made_after = self._sent.get(status.echo)
         if self._shown != (status.state, status.transitions):
             self._shown = (status.state, status.transitions)
@@ -402,6 +389,33 @@ class Session:
 def _newer(sequence: int, than: int) -> bool:
     """Whether a 16-bit sequence number comes after another one."""
     return 0 < (sequence - than) & SEQUENCE < SEQUENCE // 2
+
+
+def _read(status: _Status) -> SafetyState:
+    """What a status says, but for what time does to it."""
+    measured = Contacts.from_bits(status.inputs)
+    state = state_of(status.state)
+    if state is State.UNKNOWN:
+        return SafetyState(problem=f"the controller reports state {status.state:#x}")
+    return SafetyState(
+        state=state,
+        load=measured.load,
+        measured=measured,
+        first_cause=cause_name(status.first),
+        causes=cause_names(status.causes),
+        present=cause_names(status.present),
+        heartbeat_age_ms=status.heartbeat_age,
+        counters=Counters(
+            transitions=status.transitions,
+            stop_requests=status.stop_requests,
+            heartbeats_taken=status.heartbeats_taken,
+            heartbeats_refused=status.heartbeats_refused,
+            frames_malformed=status.frames_malformed,
+            resets_refused=status.resets_refused,
+        ),
+        refusal=_refusal(status.refusal),
+        journal_fails=bool(status.inputs & wire.JOURNAL_FAILS),
+    )
 
 
 def _refusal(code: int) -> str | None:

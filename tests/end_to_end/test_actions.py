@@ -66,9 +66,12 @@ def test_a_goal_that_the_robot_rejects_is_aborted(scene: MakeScene) -> None:
 def test_no_goal_is_taken_unless_the_controller_is_in_run(scene: MakeScene) -> None:
     here = scene(run=False, **FIBONACCI)
     robot = CountingRobot(here.robot)
-    assert wait(lambda: robot.server is not None)
-    assert not goal(here, 4).accepted
-    assert wait(lambda: here.state.refusal.startswith("not running"))
+
+    def refused_for_the_state() -> bool:
+        assert not goal(here, 4).accepted
+        return here.state.refusal.startswith("not running")
+
+    assert wait(refused_for_the_state)  # once the gate has found the robot's server
     assert robot.counted == 0
 
 
@@ -76,6 +79,7 @@ def test_no_goal_is_taken_unless_the_controller_is_in_run(scene: MakeScene) -> N
 def test_no_goal_is_taken_for_a_robot_that_has_no_such_action(scene: MakeScene) -> None:
     here = scene(**FIBONACCI)
     assert not goal(here, 4).accepted
+    assert wait(lambda: here.state.refusal == "the robot has no server for count")
 
 
 @pytest.mark.requirement("SR-10")

@@ -262,10 +262,15 @@ def test_each_input_comes_to_rest_by_itself(gate: Gate) -> None:
 
 @pytest.mark.requirement("SR-10", "SR-24")
 def test_a_goal_passes_only_in_run_and_not_one_that_is_sent_on_over_the_reset(gate: Gate) -> None:
-    assert gate.goal("navigate", RUN, 1.0).passed
-    assert gate.goal("navigate", STOPPED, 2.0).reason.startswith("not running")
-    assert gate.goal("navigate", RUN, 2.1).reason.startswith("no new command")
-    assert gate.goal("navigate", RUN, 2.1 + REST_S).passed
+    assert gate.goal("navigate", True, RUN, 1.0).passed
+    assert gate.goal("navigate", True, STOPPED, 2.0).reason.startswith("not running")
+    assert gate.goal("navigate", True, RUN, 2.1).reason.startswith("no new command")
+    assert gate.goal("navigate", True, RUN, 2.1 + REST_S).passed
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_goal_that_no_server_of_the_robots_takes_is_refused_with_that_reason(gate: Gate) -> None:
+    assert gate.goal("navigate", False, RUN, 1.0).reason == "the robot has no server for navigate"
 
 
 def test_the_silence_of_an_input_is_told(gate: Gate) -> None:

@@ -16,7 +16,6 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from redbutton.crossing import Action
-from redbutton.gate import Verdict
 from redbutton_ros.kinds import load
 
 CANCEL_AGAIN_S = 0.5
@@ -45,11 +44,11 @@ class ActionProxy:
     """One action in both domains."""
 
     def __init__(
-        self, action: Action, planner: Node, robot: Node, judge: Callable[[str], Verdict]
+        self, action: Action, planner: Node, robot: Node, passes: Callable[[str, bool], bool]
     ) -> None:
-        """`judge` says of an action's name whether a goal for it may pass now."""
+        """`passes`: whether a goal may now, by the action's name and whether its server is there."""
         self.name = action.name
-        self._judge = judge
+        self._passes = passes
         self._kind = load(action.type)
         self._goals: list[_Goal] = []  # not known to have ended at the robot
         self._client: Any = ActionClient(robot, self._kind, action.topic)
@@ -85,9 +84,8 @@ class ActionProxy:
                 goal.at_robot.cancel_goal_async()
 
     def _asked(self, _: Any) -> GoalResponse:
-        if self._client.server_is_ready() and self._judge(self.name).passed:
-            return GoalResponse.ACCEPT
-        return GoalResponse.REJECT
+        passes = self._passes(self.name, self._client.server_is_ready())
+        return GoalResponse.ACCEPT if passes else GoalResponse.REJECT
 
     async def _execute(self, handle: Any) -> Any:
         """Hand the goal on, and its feedback and result back."""

@@ -39,7 +39,7 @@ from std_msgs.msg import Empty
 
 from redbutton import attestation, key
 from redbutton.crossing import Input, Side, TopicBack
-from redbutton.gate import Gate, Verdict
+from redbutton.gate import Gate
 from redbutton.model import State
 from redbutton.owner import Owner
 from redbutton.session import Fault, Hello, Transition
@@ -118,7 +118,7 @@ class GateNodes:
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
         self._motion = Motion(crossing, sides, self._gate, self._port.state, own["deceleration"])
         self._actions = [
-            ActionProxy(action, self._planner, self._robot, self._judge_goal)
+            ActionProxy(action, self._planner, self._robot, self._goal_passes)
             for action in crossing.actions
         ]
         for back in crossing.topics_back:
@@ -220,11 +220,11 @@ class GateNodes:
         silence = self._gate.silence(entry.name, now)
         return f"{entry.side.value}, priority {entry.priority}, {_heard(silence)}"
 
-    def _judge_goal(self, name: str) -> Verdict:
-        verdict = self._gate.goal(name, self._port.state(), time.monotonic())
+    def _goal_passes(self, name: str, server_is_there: bool) -> bool:
+        verdict = self._gate.goal(name, server_is_there, self._port.state(), time.monotonic())
         if not verdict.passed:
             self._logger.warning(f"goal for {name} refused: {verdict.reason}")
-        return verdict
+        return verdict.passed
 
     def _on_alive(self, _: Any) -> None:
         self._heard[ALIVE] = time.monotonic()
