@@ -292,7 +292,12 @@ def root_prefix(env: dict[str, str]) -> list[str] | None:
 def venv_key(wheels: bool) -> str:
     """Return what .venv depends on; where it lies is part of that."""
     return digest(
-        str(ROOT), sys.version, base_python(), str(wheels), Path(__file__), *lock_files(wheels)
+        str(ROOT),
+        sys.version,
+        os.path.realpath(base_python()),  # it has several names, and .venv's own says another
+        str(wheels),
+        Path(__file__),
+        *lock_files(wheels),
     )
 
 

@@ -4,11 +4,13 @@ Nothing that is not named here crosses. Names are ROS names, relative ones move 
 namespace. Pure: no ROS here.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
 from redbutton.model import Frozen
@@ -22,9 +24,28 @@ CONVERTIBLE = {
     TWIST_STAMPED: (TWIST, TWIST_STAMPED),
     JOINT_TRAJECTORY: (JOINT_TRAJECTORY,),
 }
-TYPE_PATTERN = r"^[a-zA-Z]\w*/(msg|action)/[A-Z]\w*$"
-TOPIC_PATTERN = r"^[~/a-zA-Z_][\w/]*$"
 OWN_TOPICS = "estop/"  # what the gate itself says
+
+
+def _matching(pattern: str, what: str) -> Any:
+    """Text of a form, for pydantic; an error names `what` it is not."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{text!r} is no {what}")
+        return text
+
+    return AfterValidator(check)
+
+
+RosName = Annotated[str, _matching(r"[~/a-zA-Z_][\w/]*", "name of ROS's, as cmd_vel is")]
+MessageType = Annotated[
+    str, _matching(r"[a-zA-Z]\w*/msg/[A-Z]\w*", "message type, as sensor_msgs/msg/LaserScan is")
+]
+ActionType = Annotated[
+    str,
+    _matching(r"[a-zA-Z]\w*/action/[A-Z]\w*", "action type, as nav2_msgs/action/Spin is"),
+]
 
 
 class Side(str, Enum):
@@ -38,7 +59,7 @@ class Output(Frozen):
     """A topic in the robot's domain that moves the robot: only the gate may publish there."""
 
     name: str
-    topic: str = Field(pattern=TOPIC_PATTERN)
+    topic: RosName
     type: str
     frame: str = ""
 
@@ -56,7 +77,7 @@ class Input(Frozen):
     name: str
     output: str
     side: Side
-    topic: str = Field(pattern=TOPIC_PATTERN)
+    topic: RosName
     type: str
     priority: int = Field(ge=0, le=255)
     max_linear: float = Field(ge=0, allow_inf_nan=False)
@@ -76,17 +97,17 @@ class Action(Frozen):
     """An action of the robot's that the planner may use through the gate."""
 
     name: str
-    topic: str = Field(pattern=TOPIC_PATTERN)
-    planner_topic: str = Field(pattern=TOPIC_PATTERN)
-    type: str = Field(pattern=TYPE_PATTERN)
+    topic: RosName
+    planner_topic: RosName
+    type: ActionType
 
 
 class TopicBack(Frozen):
     """A topic of the robot's that the planner may read."""
 
     name: str
-    topic: str = Field(pattern=TOPIC_PATTERN)
-    type: str = Field(pattern=TYPE_PATTERN)
+    topic: RosName
+    type: MessageType
 
 
 class Crossing(Frozen):

@@ -221,6 +221,12 @@ def test_a_late_subscriber_gets_the_state_at_once(stage: Stage) -> None:
         ("input.planner.output:=arm", "input planner: there is no output 'arm'"),
         ("output.base.type:=std_msgs/msg/Bool", "output base: type std_msgs/msg/Bool is none of"),
         ("input.planner.side:=both", "parameter input.planner.side: "),
+        ("inputs:=[]", "parameter inputs: an empty list has no type in ROS"),
+        ("odometry_timeout:=1", "parameter odometry_timeout: "),
+        (
+            "actions:=[go] action.go.type:=nowhere_msgs/action/Go",
+            "nowhere_msgs/action/Go is not installed here: is package nowhere_msgs?",
+        ),
     ],
 )
 def test_a_gate_that_cannot_start_says_why_in_one_line(
@@ -230,8 +236,7 @@ def test_a_gate_that_cannot_start_says_why_in_one_line(
     import sys
 
     stage.end_gate()
-    name, value = argument.split(":=", maxsplit=1)
-    wrong = {**stage.parameters, name: value}
+    wrong = {**stage.parameters, **dict(word.split(":=", maxsplit=1) for word in argument.split())}
     given = [word for item in wrong.items() for word in ("-p", ":=".join(item))]
     result = subprocess.run(
         [sys.executable, "-m", "redbutton_ros.gate", "--ros-args", *given],

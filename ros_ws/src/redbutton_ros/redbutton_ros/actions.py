@@ -46,7 +46,7 @@ class ActionProxy:
     def __init__(
         self, action: Action, planner: Node, robot: Node, passes: Callable[[str, bool], bool]
     ) -> None:
-        """`passes`: whether a goal may now, by the action's name and whether its server is there."""
+        """`passes`: may a goal, by the action's name and whether the robot has a server for it?"""
         self.name = action.name
         self._passes = passes
         self._kind = load(action.type)

@@ -15,6 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from redbutton.crossing import JOINT_TRAJECTORY, TWIST, TWIST_STAMPED
 from redbutton.gate import Command
+from redbutton_ros.settings import SettingsWrong
 
 SECOND = 1_000_000_000
 
@@ -153,7 +154,10 @@ def converted(message: Any, out: str, frame: str, now_ns: int) -> Any:
 def load(name: str) -> Any:
     """The message, service or action class of a name such as nav_msgs/msg/Odometry.
 
-    ImportError or AttributeError if it is not installed.
+    SettingsWrong if it is not installed.
     """
     package, folder, kind = name.split("/")
-    return getattr(import_module(f"{package}.{folder}"), kind)
+    try:
+        return getattr(import_module(f"{package}.{folder}"), kind)
+    except (ImportError, AttributeError):
+        raise SettingsWrong(f"{name} is not installed here: is package {package}?") from None

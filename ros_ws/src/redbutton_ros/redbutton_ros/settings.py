@@ -135,9 +135,12 @@ def declare(node: Node, setting: Setting, prefix: str = "") -> Any:
             ]
     name = prefix + setting.name
     try:
-        return node.declare_parameter(name, setting.default, descriptor).value
+        value = node.declare_parameter(name, setting.default, descriptor).value
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         raise SettingsWrong(f"parameter {name}: {error}") from None
+    if value is None:
+        raise SettingsWrong(f"parameter {name}: an empty list has no type in ROS: leave it out")
+    return value
 
 
 def read(node: Node) -> tuple[dict[str, Any], Crossing]:
