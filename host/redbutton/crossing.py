@@ -79,12 +79,12 @@ class Input(Frozen):
     side: Side
     topic: RosName
     type: str
-    priority: int = Field(ge=0, le=255)
-    max_linear: float = Field(ge=0, allow_inf_nan=False)
-    max_angular: float = Field(ge=0, allow_inf_nan=False)
-    deadline: float = Field(ge=0, le=60, allow_inf_nan=False)
-    lease: float = Field(ge=0, le=60, allow_inf_nan=False)
-    required: bool
+    priority: int = Field(0, ge=0, le=255)
+    max_linear: float = Field(0.0, ge=0, allow_inf_nan=False)
+    max_angular: float = Field(0.0, ge=0, allow_inf_nan=False)
+    deadline: float = Field(0.0, ge=0, le=60, allow_inf_nan=False)
+    lease: float = Field(0.0, ge=0, le=60, allow_inf_nan=False)
+    required: bool = False
 
     @model_validator(mode="after")
     def _required_needs_deadline(self) -> Self:

@@ -16,7 +16,7 @@ from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters, ListParameters
 from rclpy.duration import Duration
 from rclpy.qos import LivelinessPolicy, QoSProfile
-from ros_side import LATCHED, MakeScene, speeds, stamped, trajectory, twist, wait
+from ros_side import LATCHED, MakeScene, RosSide, Scene, speeds, stamped, trajectory, twist, wait
 from std_msgs.msg import Bool, Empty, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -213,29 +213,29 @@ def test_a_stranger_on_a_guarded_topic_is_a_stop_with_its_name(scene: MakeScene)
     assert here.stage.reset()
 
 
+def stops_when_silent(here: Scene, side: RosSide, publisher: Any, message: Any, said: str) -> None:
+    """A heartbeat is made while this is heard, and no longer."""
+    timer = side.node.create_timer(0.05, lambda: publisher.publish(message))
+    assert wait(lambda: not here.state.withheld)
+    assert here.stage.reset()
+    timer.cancel()
+    assert here.stage.board.wait_load(False, 2.0)
+    assert wait(lambda: said in "".join(here.state.withheld))
+
+
 @pytest.mark.requirement("SR-20")
 def test_a_planner_that_is_required_and_not_seen_is_a_stop(scene: MakeScene) -> None:
     here = scene(run=False, vouches=False, planner_timeout=0.5)
     assert wait(lambda: list(here.state.withheld) == ["planner/alive was never heard"])
     alive = here.planner.say(Empty, "planner/alive")
-    timer = here.planner.node.create_timer(0.1, lambda: alive.publish(Empty()))
-    assert wait(lambda: not here.state.withheld)
-    assert here.stage.reset()
-    timer.cancel()
-    assert here.stage.board.wait_load(False, 2.0)
-    assert wait(lambda: "planner/alive was not heard" in "".join(here.state.withheld))
+    stops_when_silent(here, here.planner, alive, Empty(), "planner/alive was not heard")
 
 
 @pytest.mark.requirement("SR-20")
 def test_a_robot_that_is_required_and_no_longer_heard_is_a_stop(scene: MakeScene) -> None:
     here = scene(run=False, vouches=False, odometry="odom", odometry_timeout=0.5)
     odometry = here.robot.say(Odometry, "odom")
-    timer = here.robot.node.create_timer(0.05, lambda: odometry.publish(Odometry()))
-    assert wait(lambda: not here.state.withheld)
-    assert here.stage.reset()
-    timer.cancel()
-    assert here.stage.board.wait_load(False, 2.0)
-    assert wait(lambda: "odom was not heard" in "".join(here.state.withheld))
+    stops_when_silent(here, here.robot, odometry, Odometry(), "odom was not heard")
 
 
 @pytest.mark.requirement("SR-20")
@@ -245,12 +245,7 @@ def test_an_input_that_is_required_and_falls_silent_is_a_stop(scene: MakeScene) 
     )
     promise = QoSProfile(depth=10, deadline=Duration(nanoseconds=300_000_000))
     commands = here.planner.say(Twist, "cmd_vel_request", promise)
-    timer = here.planner.node.create_timer(0.05, lambda: commands.publish(Twist()))
-    assert wait(lambda: not here.state.withheld)
-    assert here.stage.reset()
-    timer.cancel()
-    assert here.stage.board.wait_load(False, 2.0)
-    assert wait(lambda: "input planner was not heard" in "".join(here.state.withheld))
+    stops_when_silent(here, here.planner, commands, Twist(), "input planner was not heard")
 
 
 # --- stops

@@ -13,12 +13,6 @@ INPUT: dict[str, Any] = {
     "side": "planner",
     "topic": "cmd_vel",
     "type": TWIST,
-    "priority": 0,
-    "max_linear": 0.0,
-    "max_angular": 0.0,
-    "deadline": 0.0,
-    "lease": 0.0,
-    "required": False,
 }
 OUTPUT = {"name": "base", "topic": "cmd_vel", "type": TWIST}
 ACTION = {"name": "go", "topic": "go", "planner_topic": "go", "type": "a_msgs/action/Go"}

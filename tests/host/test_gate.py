@@ -22,12 +22,6 @@ def input_of(name: str, **given: object) -> Input:
             "side": Side.PLANNER,
             "topic": name,
             "type": TWIST,
-            "priority": 0,
-            "max_linear": 0.0,
-            "max_angular": 0.0,
-            "deadline": 0.0,
-            "lease": 0.0,
-            "required": False,
             **given,
         }
     )
