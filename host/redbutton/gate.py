@@ -129,8 +129,9 @@ class Gate:
 
     def goal(self, name: str, server_is_there: bool, state: SafetyState, now: float) -> Verdict:
         """May a goal for an action pass, that is received now?"""
-        problem = "" if server_is_there else f"the robot has no server for {name}"
-        return self._judged(self._actions[name], Command(problem=problem), now, state, now)
+        if not server_is_there:
+            return self._counted(Verdict(False, f"the robot has no server for {name}"))
+        return self._judged(self._actions[name], Command(), now, state, now)
 
     def run_out(self, now: float) -> list[str]:
         """The outputs whose last motion was not renewed for `rest_s`; each is named once."""
@@ -161,9 +162,13 @@ class Gate:
     ) -> Verdict:
         verdict = self._judge(stream, command, made, state, now)
         stream.heard = now
-        self.refusal = verdict.reason
         if verdict.passed:
             stream.used = now
+        return self._counted(verdict)
+
+    def _counted(self, verdict: Verdict) -> Verdict:
+        self.refusal = verdict.reason
+        if verdict.passed:
             self.passed += 1
         else:
             self.refused += 1

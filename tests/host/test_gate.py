@@ -265,6 +265,7 @@ def test_a_goal_passes_only_in_run_and_not_one_that_is_sent_on_over_the_reset(ga
 @pytest.mark.requirement("SR-24")
 def test_a_goal_that_no_server_of_the_robots_takes_is_refused_with_that_reason(gate: Gate) -> None:
     assert gate.goal("navigate", False, RUN, 1.0).reason == "the robot has no server for navigate"
+    assert gate.goal("navigate", True, RUN, 1.1).passed, "it may be asked again at once"
 
 
 def test_the_silence_of_an_input_is_told(gate: Gate) -> None:

@@ -166,7 +166,7 @@ FAKE_ROS2 = """#!/bin/sh
 set -eu
 [ "$1" = security ] || exit 2
 [ "$2" = --help ] && exit 0
-echo "${ROS_DOMAIN_ID:-} $*" >> "$ASKED"
+(IFS="|"; echo "${ROS_DOMAIN_ID:-}|$*") >> "$ASKED"
 case $2 in
     create_keystore) mkdir -p "$3/enclaves" "$3/private" "$3/public"
         echo "authority $ROS_DOMAIN_ID" > "$3/public/ca.cert.pem"
@@ -233,7 +233,7 @@ def test_two_domains_are_two(with_ros2: dict[str, str]) -> None:
 
 def asked(environment: dict[str, str], verb: str) -> list[tuple[str, ...]]:
     """(domain, last word of the keystore, other words) of each call of this verb."""
-    calls = [line.split() for line in Path(environment["ASKED"]).read_text().splitlines()]
+    calls = [line.split("|") for line in Path(environment["ASKED"]).read_text().splitlines()]
     return [
         (domain, Path(keystore).name, *(Path(word).name if ".xml" in word else word for word in w))
         for domain, _, called, keystore, *w in calls
