@@ -29,6 +29,7 @@ from redbutton_msgs.msg import SafetyState
 FOUND_S = 10.0
 ANSWER_S = 5.0
 RATE_S = 0.02
+MATCHED_S = 0.1
 OPTIONS = ("single_domain", "vouches", "stop_delay_ms", "arguments")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -78,6 +79,7 @@ class RosSide:
         """A publisher that somebody already listens to."""
         publisher = self.node.create_publisher(kind, topic, qos)
         assert wait(publisher.get_subscription_count), f"nobody listens to {topic}"
+        time.sleep(MATCHED_S)  # until the listener knows of it too: a command must not come late
         return publisher
 
     def hear(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
