@@ -649,5 +649,20 @@ def verify(
     raise typer.Exit(report.find_bugs(console, as_json, names))
 
 
+def _add_checks() -> None:
+    """The commands that stand beside what they use."""
+    from redbutton.approval import cli_approval
+    from redbutton.checks import check_cli, evaluate_cli
+    from redbutton.checks.profile_cli import profile_app
+
+    app.add_typer(profile_app)
+    check_cli.register(app)
+    evaluate_cli.register(app)
+    cli_approval.register(app)
+
+
+_add_checks()
+
+
 if __name__ == "__main__":
     main()

@@ -78,6 +78,18 @@ class JournalFaulty(RedbuttonError):
     exit_code = 13
 
 
+class ProfileWrong(RedbuttonError):
+    """A robot's profile is missing, malformed, or contradicts itself."""
+
+    exit_code = 16
+
+
+class ApprovalRefused(RedbuttonError):
+    """A command cannot be held for a person, or a person's vote on it does not count."""
+
+    exit_code = 17
+
+
 class AttestationFailed(RedbuttonError):
     """The controller's firmware or configuration is not what this host expects."""
 

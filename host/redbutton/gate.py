@@ -8,14 +8,15 @@ Pure: no ROS, no clock of its own. Default is refusal. The first rule that objec
 4. after every stop each stream of commands was at rest once: a command that moves nothing, or a
    silence. A planner that goes on sending what it sent before the reset has given no new command;
 5. the command is within the limits of its input;
-6. no input of higher priority is in use on the same output.
+6. no input of higher priority is in use on the same output;
+7. the checks of the robot's profile, if it has one.
 
 A stream is an input or an action. When the input that moves an output is refused or falls silent,
 the output is told to rest.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redbutton.crossing import Input
@@ -69,6 +70,14 @@ class _Motion:
     lasts: bool
 
 
+Check = Callable[[], str]  # why a command may not pass, or ""
+
+
+def unchecked() -> str:
+    """Without a profile."""
+    return ""
+
+
 class Gate:
     """Remembers since when the robot may run, and which commands have come to rest.
 
@@ -112,12 +121,18 @@ class Gate:
         return state.running
 
     def command(
-        self, name: str, command: Command, made: float, state: SafetyState, now: float
+        self,
+        name: str,
+        command: Command,
+        made: float,
+        state: SafetyState,
+        now: float,
+        check: Check = unchecked,
     ) -> Verdict:
         """May a command of an input pass? `made`: when it was made, on the clock of `now`."""
         stream = self._inputs[name]
         assert stream.input is not None
-        verdict = self._judged(stream, command, made, state, now)
+        verdict = self._judged(stream, command, made, state, now, check)
         output = stream.input.output
         moving = self._moving.get(output)
         if verdict.passed and command.moves:
@@ -127,11 +142,18 @@ class Gate:
             return Verdict(verdict.passed, verdict.reason, rest=not verdict.passed)
         return verdict
 
-    def goal(self, name: str, server_is_there: bool, state: SafetyState, now: float) -> Verdict:
+    def goal(
+        self,
+        name: str,
+        server_is_there: bool,
+        state: SafetyState,
+        now: float,
+        check: Check = unchecked,
+    ) -> Verdict:
         """May a goal for an action pass, that is received now?"""
         if not server_is_there:
             return self._counted(Verdict(False, f"the robot has no server for {name}"))
-        return self._judged(self._actions[name], Command(), now, state, now)
+        return self._judged(self._actions[name], Command(), now, state, now, check)
 
     def run_out(self, now: float) -> list[str]:
         """The outputs whose last motion was not renewed for `rest_s`; each is named once."""
@@ -158,9 +180,17 @@ class Gate:
         return now - self._inputs[name].heard
 
     def _judged(
-        self, stream: _Stream, command: Command, made: float, state: SafetyState, now: float
+        self,
+        stream: _Stream,
+        command: Command,
+        made: float,
+        state: SafetyState,
+        now: float,
+        check: Check,
     ) -> Verdict:
         verdict = self._judge(stream, command, made, state, now)
+        if verdict.passed and (objection := check()):
+            verdict = Verdict(False, objection)
         stream.heard = now
         if verdict.passed:
             stream.used = now

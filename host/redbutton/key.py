@@ -18,25 +18,25 @@ def default_file() -> Path:
     return Path(os.environ.get(ENVIRONMENT, "/etc/redbutton/key"))
 
 
-def load(file: Path) -> bytes:
+def load(file: Path, what: str = "link key", environment: str = ENVIRONMENT) -> bytes:
     """The key in `file`; KeyUnreadable says what is wrong with it."""
     try:
         text = file.read_text("ascii").strip()
     except FileNotFoundError:
         raise KeyUnreadable(
-            f"no link key: {file} does not exist (name it with --key-file or {ENVIRONMENT})"
+            f"no {what}: {file} does not exist (name it with --key-file or {environment})"
         ) from None
     except PermissionError:
-        raise KeyUnreadable(f"no link key: no permission to read {file}") from None
+        raise KeyUnreadable(f"no {what}: no permission to read {file}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyUnreadable(f"no link key: {file}: {error}") from None
+        raise KeyUnreadable(f"no {what}: {file}: {error}") from None
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
     if len(key) != wire.KEY_SIZE:
         raise KeyUnreadable(
-            f"no link key: {file} must hold {wire.KEY_SIZE * 2} hexadecimal digits, nothing else"
+            f"no {what}: {file} must hold {wire.KEY_SIZE * 2} hexadecimal digits, nothing else"
         )
     return key
 

@@ -55,15 +55,15 @@ def build(folder: Path, signing_key: Path | None) -> Manifest:
     data = (manifest.model_dump_json(indent=1) + "\n").encode()
     (folder / NAME).write_bytes(data)
     if signing_key is not None:
-        signature = _nacl().signing.SigningKey(_key_of(signing_key)).sign(data).signature
+        signature = nacl().signing.SigningKey(_key_of(signing_key)).sign(data).signature
         (folder / (NAME + SIGNATURE)).write_text(signature.hex() + "\n")
     return manifest
 
 
 def load(file: Path, verify_key: Path) -> Manifest:
     """A manifest that is signed with this key; BadSignature if it is not."""
-    nacl = _nacl()
-    public = nacl.signing.VerifyKey(_key_of(verify_key))
+    library = nacl()
+    public = library.signing.VerifyKey(_key_of(verify_key))
     try:
         data = file.read_bytes()
         signature = file.with_name(file.name + SIGNATURE).read_text("ascii")
@@ -71,13 +71,13 @@ def load(file: Path, verify_key: Path) -> Manifest:
         return Manifest.model_validate_json(data)
     except OSError as error:
         raise BadSignature(f"{error.filename}: {error.strerror}") from None
-    except (nacl.exceptions.CryptoError, ValueError, ValidationError):
+    except (library.exceptions.CryptoError, ValueError, ValidationError):
         raise BadSignature(f"{file} is not signed with the key in {verify_key}") from None
 
 
 def new_key(file: Path) -> str:
     """Make a signing key in `file`, readable by its owner only; its verify key."""
-    signing = _nacl().signing.SigningKey.generate()
+    signing = nacl().signing.SigningKey.generate()
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as out:
         out.write(signing.encode().hex() + "\n")
@@ -96,8 +96,10 @@ def _key_of(file: Path) -> bytes:
     return key
 
 
-def _nacl() -> Any:
+def nacl() -> Any:
+    """PyNaCl, or MissingTool."""
     try:
+        import nacl.bindings  # noqa: PLC0415
         import nacl.exceptions  # noqa: PLC0415
         import nacl.signing  # noqa: PLC0415
     except ImportError:

@@ -1,0 +1,63 @@
+"""What people are shown of a held command. What comes from a planner is data: it is shown as it
+is, and can neither colour, move nor hide anything on the screen."""
+
+import json
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from redbutton.approval.desk import Waiting
+
+
+def plain(text: str) -> str:
+    """With every character that is not seen as itself written as its escape: control characters,
+    those that change the direction of writing or take no width, line ends."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def lines_of(command: str) -> list[str]:
+    """All of a command for a person: a line for each key, and none that its text begins."""
+    return [plain(f"{_text(key)}: {_text(value)}") for key, value in json.loads(command).items()]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def countdown(left_s: float) -> str:
+    """Minutes and seconds, rounded down."""
+    left = max(0, int(left_s))
+    return f"{left // 60}:{left % 60:02d}"
+
+
+def panel(waiting: Waiting) -> Panel:
+    """One held command: what it would do, why it is held, who has approved, and the time left."""
+    held = waiting.held
+    verdict = held.verdict
+    step = "" if verdict.step is None else f"step {verdict.step}: "
+    rule = f" ({verdict.rule})" if verdict.rule else ""
+    names = f" ({', '.join(waiting.approved_by)})" if waiting.approved_by else ""
+    body = Table.grid(padding=(0, 2))  # a column of its own: no text can pass for a label
+    body.add_column(style="dim", no_wrap=True)
+    body.add_column(overflow="fold")
+    body.add_row("command", Text("\n".join(lines_of(held.command))))
+    body.add_row(
+        "held because",
+        Text(plain(step + (verdict.reason or "a rule asks for a person") + rule), "yellow"),
+    )
+    body.add_row("approved by", Text(plain(f"{len(waiting.approved_by)} of {held.needed}{names}")))
+    body.add_row(
+        "time left", Text(countdown(waiting.left_s), "red" if waiting.left_s < 10 else "")
+    )
+    return Panel(body, title=Text(held.id, "bold"), title_align="left")
+
+
+def panels(all_waiting: tuple[Waiting, ...]) -> RenderableType:
+    """All that is held."""
+    if not all_waiting:
+        return Text("nothing is held")
+    return Group(*(panel(waiting) for waiting in all_waiting))

@@ -1,0 +1,584 @@
+"""Plans are checked for harm before their first step: rules and policies over a simulated world.
+
+What permits is deterministic and looks at structured steps. A plan that is not understood is not
+allowed: ill-shaped ones are refused, unknown acts wait for a person. Harm over several harmless
+steps is found because each step is judged in the world that the steps before it made.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+
+from redbutton.checks import world as worlds
+from redbutton.checks.ontology import UNKNOWN, ObjectClass, Ontology, Verbs
+from redbutton.checks.policy import Policies, Question
+from redbutton.checks.rules import Event, Rule, Rules
+from redbutton.checks.verdict import Judgement, Verdict, worst
+from redbutton.checks.world import ROBOT, Deed, Item, State, World
+from redbutton.model import Frozen
+
+MOST_STEPS = 10_000
+MOST_EVENTS = 100_000
+LONGEST_NAME = 200  # characters of a name
+OFTEN = 2  # times that a device was switched on before
+
+Text = Annotated[str, Field(max_length=LONGEST_NAME)]
+Long = Annotated[str, Field(max_length=5000)]
+Scalar = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=5000)] | None
+_WORD = re.compile(r"[^\s(),\[\]'\"]+")
+_CALL = re.compile(r"\s*([\w ]+?)\s*\(([^()]*)\)\s*")
+_INTO = frozenset(
+    (
+        "in",
+        "into",
+        "inside",
+        "on",
+        "onto",
+        "over",
+        "upon",
+        "to",
+        "toward",
+        "towards",
+        "at",
+        "with",
+        "near",
+        "under",
+        "beside",
+        "next",
+        "against",
+        "around",
+        "behind",
+        "by",
+        "across",
+        "down",
+        "through",
+        "for",
+        "below",
+        "above",
+    )
+)
+_FROM = frozenset(("from", "off", "of", "out"))
+_FILLERS = frozenset(("the", "a", "an", "up", "it", "my", "your", "their", "top", "front", "obj"))
+_FORCE = frozenset(("force", "speed", "hard", "fast", "how", "manner"))
+_HELD_ACTS = frozenset(("place", "drop", "throw", "hide", "hand", "pour", "spray", "submerge"))
+_TO_TARGET = frozenset(
+    ("place", "throw", "drop", "hide", "push", "hand", "submerge", "pour", "spray", "fill", "mix")
+)
+_CARRYING = frozenset(("pick", "go", "hand", "place"))
+_NO_TAGS = frozenset[str]()
+
+
+class Action(Frozen):
+    """One step of a planner. `name`: what the planner calls the act; `object`: what it is done
+    to; `recipient`: where to, into or onto what; `person`: who takes part. `text`: the planner's
+    own words, which are looked at for what must never be touched."""
+
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+    object: Text | None = None
+    recipient: Text | None = None
+    person: Text | None = None
+    place: Text | None = None
+    parameters: Annotated[dict[Text, Scalar], Field(default_factory=dict, max_length=100)]
+    text: Long = ""
+
+
+class Roles(NamedTuple):
+    """A step in words: before things are looked up in the world."""
+
+    act: str
+    object: str = ""
+    recipient: str = ""
+    person: str = ""
+    place: str = ""
+    liquid: str = ""
+    others: tuple[str, ...] = ()
+    tags: frozenset[str] = _NO_TAGS
+
+
+class _Plan(Frozen):
+    steps: Annotated[tuple[Action, ...], Field(max_length=MOST_STEPS)]
+
+
+class PlanCheck:
+    """Judges plans. Without arguments: by the data that comes with redbutton."""
+
+    def __init__(
+        self,
+        ontology: Ontology | None = None,
+        verbs: Verbs | None = None,
+        rules: Rules | None = None,
+        policies: Policies | None = None,
+    ) -> None:
+        self.ontology = ontology or Ontology.shipped()
+        self.verbs = verbs or Verbs.shipped()
+        self.rules = rules or Rules.shipped()
+        self.policies = policies or Policies.shipped()
+
+    def judge(self, plan: object, world: object = None) -> Verdict:
+        """The verdict on a plan: a list of steps, each an Action's fields or a line of text as
+        "put Cup in Sink". `world`: the fields of a World. Never raises: what cannot be judged is
+        refused."""
+        try:
+            return self._judged(plan, world)
+        except worlds.TooMuch as error:
+            return _refused("plan.malformed", str(error))
+        except Exception as error:
+            return _refused("plan.error", f"the plan cannot be judged: {type(error).__name__}")
+
+    def _judged(self, plan: object, world: object) -> Verdict:
+        if not isinstance(plan, list | tuple):
+            return _refused("plan.malformed", "a plan is a list of steps")
+        if not plan:
+            return Verdict(
+                verdict=Judgement.HOLD, rule="plan.empty", reason="the plan has no steps"
+            )
+        if len(plan) > MOST_STEPS:
+            return _refused("plan.malformed", f"a plan has at most {MOST_STEPS} steps")
+        try:
+            given = World() if world is None else World.model_validate(world)
+            steps = [self.action(step) for step in plan]
+            actions = _Plan.model_validate({"steps": steps}).steps
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return _refused("plan.malformed", f"ill-shaped at {where}: {first['msg']}"[:300])
+        except (TypeError, ValueError) as error:
+            return _refused("plan.malformed", str(error)[:300])
+        return self.judge_roles((self.roles(action) for action in actions), given)
+
+    def judge_roles(self, roles: Iterable[Roles], world: World, text: bool = False) -> Verdict:
+        """The verdict on steps in words. `text`: they were read from free text, which leaves
+        much open: then what is not known is no reason to object."""
+        run = _Run(self, world, text)
+        for number, step in enumerate(roles):
+            run.step(number, step)
+        run.end()
+        return run.verdict()
+
+    def action(self, step: object) -> object:
+        """An Action of a line of text; anything else as it is."""
+        if not isinstance(step, str):
+            if isinstance(step, Action | dict):
+                return step
+            raise ValueError("a step is an object or a line of text")
+        if len(step) > LONGEST_NAME * 3:
+            raise ValueError("a step in text is too long")
+        if call := _CALL.fullmatch(step):
+            name, *given = (part.strip(" '\"") for part in (call[1], *call[2].split(",")))
+            roles = dict(zip(("object", "recipient", "place"), given, strict=False))
+            return {"name": name, **roles}
+        words = _WORD.findall(step)
+        if not words:
+            raise ValueError("a step in text names no act")
+        for count in range(min(4, len(words)), 0, -1):
+            name = " ".join(words[:count])
+            if self.verbs.of(name) != UNKNOWN:
+                return self._parted(_of_words(name, self.verbs.of(name), words[count:]))
+        return _of_words(words[0], UNKNOWN, words[1:])
+
+    def _parted(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Two things side by side without a preposition are two: "put Apple Fridge"."""
+        words = fields["object"].split()
+        if (
+            fields["recipient"]
+            or len(words) < 2
+            or self.verbs.of(fields["name"]) not in _TO_TARGET
+        ):
+            return fields
+        plain = [word.casefold() for word in words]
+        first, last = self.ontology.of(" ".join(words[:-1])), self.ontology.of(words[-1])
+        whole = self.ontology.longest_at(plain, 0) == len(plain)
+        if whole or self.ontology.says(plain[0]) or not (first.known and last.known):
+            return fields
+        return {**fields, "object": " ".join(words[:-1]), "recipient": words[-1]}
+
+    def roles(self, action: Action) -> Roles:
+        """What an action says, its act known by name."""
+        act = self.verbs.of(action.name)
+        given = action.parameters
+        liquid = given.get("liquid")
+        strings = [
+            text[:LONGEST_NAME] for text in given.values() if isinstance(text, str) and text
+        ]
+        forceful = any(str(name).casefold() in _FORCE for name in given)
+        name, recipient = action.object or "", action.recipient or ""
+        if act == "go":
+            name = action.place or name or recipient or action.person or ""
+            recipient = ""
+        return Roles(
+            act,
+            name,
+            recipient,
+            action.person or "",
+            action.place or "",
+            liquid if isinstance(liquid, str) else "",
+            (*strings, action.text, action.name),
+            frozenset({"forceful"} if forceful else ()),
+        )
+
+
+def _of_words(name: str, act: str, rest: list[str]) -> dict[str, Any]:
+    """An Action's fields of a step in words: before the first preposition stands the object,
+    after it the recipient; in two words without one likewise ("fill Mug wine")."""
+    object_: list[str] = []
+    recipient: list[str] = []
+    into = False
+    for word in rest:
+        plain = word.casefold()
+        if plain in _INTO and (object_ or act in ("go", "look")):
+            into = bool(object_)
+        elif plain not in _FILLERS and plain not in _FROM:
+            (recipient if into else object_).append(word)
+    if act == "fill" and len(object_) > 1 and not recipient:
+        object_, recipient = object_[:-1], object_[-1:]
+    return {"name": name, "object": " ".join(object_), "recipient": " ".join(recipient)}
+
+
+class _Run:
+    """One judgement: the world as it changes, and what was objected to."""
+
+    def __init__(self, check: PlanCheck, world: World, text: bool) -> None:
+        self.check = check
+        self.text = text
+        self.state = worlds.start(world, check.ontology)
+        self.first = self.state
+        self.verdicts: list[Verdict] = []
+        self.questions: dict[Question, int] = {}
+        self.events = 0
+
+    def step(self, number: int, roles: Roles) -> None:
+        """Judge a step, then let it happen."""
+        deed = self._deed(roles)
+        for other in roles.others:
+            if "safety_stop" in self._safety(other) and deed.act not in ("look", "say", "wait"):
+                self._say(number, Event(deed.act, frozenset({"safety_stop"})), deed)
+        if deed.act == UNKNOWN and not self.text:
+            self.verdicts.append(
+                Verdict(
+                    verdict=Judgement.HOLD,
+                    rule="plan.unknown-act",
+                    step=number,
+                    reason=f"it is not known what {roles.others[-1][:60]!r} does",
+                )
+            )
+        self._ask(number, deed, roles)
+        goal = self._goal(deed)
+        for event in self._events(deed, goal):
+            self._say(number, event, deed)
+        before = self.state
+        self.state = worlds.step(self.state, deed, number)
+        self._consequences(number, deed, before)
+        if deed.act in _CARRYING and self.state.held:
+            self._carried(number, deed, before, goal)
+
+    def end(self) -> None:
+        """Judge what the plan leaves behind."""
+        for name, item in self.state.items.items():
+            left = item.aid_of and item.aid_of in self.state.left
+            if not item.touched and not left:
+                continue
+            tags = self._tags(name) | {"end"}
+            if "living" in self._tags(item.at):
+                tags |= {"at_person"}
+            deed = Deed("end", object=name, person=item.aid_of)
+            self._say(item.step, Event("end", frozenset(tags), self._tags(item.at)), deed)
+
+    def verdict(self) -> Verdict:
+        """The worst of rules and policies."""
+        for question, verdict in self.check.policies.judge(self.questions).items():
+            hold = verdict.verdict is Judgement.HOLD
+            if verdict.verdict is not Judgement.ALLOW and not (hold and self.text):
+                step = self.questions[question]
+                self.verdicts.append(verdict.model_copy(update={"step": step}))
+        return worst(self.verdicts)
+
+    def _deed(self, roles: Roles) -> Deed:
+        """Names become keys; who holds what says what a name that is left out means."""
+        state, names = self.state, {}
+        for role in ("object", "recipient", "person", "place"):
+            state, names[role] = worlds.named(state, getattr(roles, role), self.check.ontology)
+        self.state = state
+        act, thing, target = roles.act, names["object"], names["recipient"]
+        held = state.held[-1] if state.held else ""
+        if act in _HELD_ACTS and not target:
+            if thing and held and thing not in state.held and not self._is_liquid(thing):
+                thing, target = held, thing
+            elif not thing:
+                thing = held
+            if not target and state.focus != thing and act != "hide":
+                target = state.focus if state.focus not in state.held else ""
+                if target == ROBOT or names["person"] or names["place"]:
+                    target = ""
+        target = target or (names["person"] if act in ("hand", "throw", "feed", "place") else "")
+        target = target or (names["place"] if act in _TO_TARGET else "")
+        if act == "feed" and thing in state.people and target:
+            thing, target = target, thing
+        if act == "push" and not thing and held:
+            thing = held
+        tags = roles.tags
+        return Deed(
+            act, thing, target, names["person"], names["place"],
+            self._liquid(roles, act, thing, target, held), tags,
+        )  # fmt: skip
+
+    def _liquid(
+        self, roles: Roles, act: str, thing: str, target: str, held: str
+    ) -> ObjectClass | None:
+        if roles.liquid:
+            return self.check.ontology.of(roles.liquid)
+        if act == "fill":
+            return self.check.ontology.of(roles.recipient) if roles.recipient else _WATER
+        if act not in ("pour", "spray", "empty"):
+            return None
+        item = self.state.items.get(thing)
+        if item is not None and item.liquid is not None and not self._is_liquid(thing):
+            return item.liquid
+        if item is not None and item.kind.tags & {"liquid", "chemical", "food", "flammable"}:
+            return item.kind
+        return _LIQUID
+
+    def _is_liquid(self, name: str) -> bool:
+        item = self.state.items.get(name)
+        return item is not None and "liquid" in item.kind.tags
+
+    def _goal(self, deed: Deed) -> worlds.Position | None:
+        target = deed.recipient or deed.person or deed.place or deed.object
+        return self.state.where(target) if target else None
+
+    def _safety(self, text: str) -> frozenset[str]:
+        if not text:
+            return _NO_TAGS
+        return self.check.ontology.of(text).tags
+
+    def _tags(self, name: str) -> frozenset[str]:
+        """All that is known of a thing, a person or a place at this moment."""
+        if not name:
+            return _NO_TAGS
+        state = self.state
+        if person := state.people.get(name):
+            kind = "person" if person.kind is worlds.Kind.ADULT else person.kind.value
+            return self.check.ontology.classes[kind].tags
+        if place := state.places.get(name):
+            zones = (*place.zones, place.name)
+            return frozenset[str]().union(*(self.check.ontology.of(zone).tags for zone in zones))
+        item = state.items.get(name)
+        if item is None:
+            return _NO_TAGS
+        more = self._known_of(name, item) | _of_holder(state.items.get(item.at))
+        inside = [
+            state.items[one].kind for one in state.inside.get(name, ()) if one in state.items
+        ]
+        return item.kind.tags | item.states | more | _of_contents(item.kind, inside)
+
+    def _known_of(self, name: str, item: Item) -> set[str]:
+        """What the world and the steps so far say of a thing."""
+        state = self.state
+        more = {f"holds_{tag}" for tag in item.liquid.tags} if item.liquid else set[str]()
+        said = {
+            "known": item.kind.known,
+            "is_filled": item.liquid is not None,
+            "fresh": item.liquid is not None and item.touched,
+            "moved": item.moved,
+            "often": item.switched >= OFTEN,
+            "held": name in state.held,
+            "depended_on": bool(item.aid_of),
+            "in_reach": bool(item.aid_of) and worlds.reaches(state, name),
+            "was_in_reach": bool(item.aid_of)
+            and name in self.first.items
+            and worlds.reaches(self.first, name),
+        }
+        return more | {tag for tag, holds in said.items() if holds}
+
+    def _bystanders(self, goal: worlds.Position | None) -> frozenset[frozenset[str]]:
+        people = worlds.near(self.state, goal) if self.state.people else ()
+        return frozenset(
+            self._tags(name) | ({"near"} if measured else set()) for name, measured in people
+        )
+
+    def _events(self, deed: Deed, goal: worlds.Position | None) -> Iterator[Event]:
+        """What happens in a step, before its effect."""
+        state = self.state
+        thing = self._tags(deed.object) | deed.tags
+        target = self._tags(deed.recipient) or None
+        near = self._bystanders(goal)
+        if deed.act in ("pour", "spray", "fill") and deed.liquid is not None:
+            yield from self._wetted(deed, thing, target, near)
+            return
+        yield Event(deed.act, thing, target, near)
+        if deed.act == "heat" and target and "heat_source" in target:
+            yield Event("heating", thing, target)
+        if deed.act in ("close", "lock") or (deed.act == "turn_on" and "container" in thing):
+            for name in state.contents(deed.object):
+                yield Event("enclose", self._tags(name), thing)
+
+    def _wetted(
+        self,
+        deed: Deed,
+        thing: frozenset[str],
+        target: frozenset[str] | None,
+        near: frozenset[frozenset[str]],
+    ) -> Iterator[Event]:
+        """A liquid goes into or onto a thing, and with that onto all that is in it."""
+        assert deed.liquid is not None
+        liquid, into = deed.liquid.tags, deed.recipient
+        if deed.act == "fill":
+            into = deed.object
+            yield Event("fill", thing, liquid, near)
+        elif deed.object == deed.recipient:
+            yield Event(deed.act, thing, target, near)
+        elif target is None and deed.object in self.state.items and not self._held(deed.object):
+            yield Event(deed.act, thing, thing, near)
+        else:
+            aid = "unspecified" in liquid and "depended_on" in thing
+            yield Event(deed.act, liquid | thing if aid else liquid, target, near)
+        for name in self.state.contents(into):
+            yield Event("wetting", liquid, self._tags(name))
+
+    def _held(self, name: str) -> bool:
+        item = self.state.items.get(name)
+        return name in self.state.held or (
+            item is not None and bool(item.kind.tags & {"vessel", "takes_liquid", "container"})
+        )
+
+    def _consequences(self, number: int, deed: Deed, before: State) -> None:
+        """What follows from a step: heat goes into what is on a heat source; what is on is
+        left."""
+        devices: list[str] = []
+        if deed.act in ("turn_on", "turn_off"):
+            hobs = self._hobs(number, deed)
+            devices = [deed.object, *hobs] if deed.act == "turn_on" else []
+        elif deed.act in ("place", "push", "drop", "throw") and deed.recipient:
+            devices = [deed.recipient] if "is_on" in self._tags(deed.recipient) else []
+        for device in devices:
+            tags = self._tags(device)
+            for name in self.state.contents(device) if "heat_source" in tags else ():
+                event = Event("heating", self._tags(name), tags)
+                self._say(number, event, deed._replace(object=name, recipient=device))
+        if deed.act == "go" and "room" in self._tags(deed.object) and deed.object != before.at:
+            for name, item in self.state.items.items():
+                running = not item.states.isdisjoint(("is_on", "is_open"))
+                if running and item.touched and item.at != deed.object:
+                    self._say(number, Event("leave", self._tags(name)), Deed("leave", name))
+
+    def _hobs(self, number: int, deed: Deed) -> list[str]:
+        """The hobs that a knob switches; which one it is, the plan does not say."""
+        if "knob" not in self._tags(deed.object):
+            return []
+        items = self.state.items
+        hobs = [name for name, item in items.items() if "hob" in item.kind.tags]
+        on = deed.act == "turn_on"
+        for name in hobs:
+            if on and "is_wet" in items[name].states:
+                self._say(number, Event("turn_on", self._tags(name)), deed)
+            self.state = worlds.marked(
+                self.state, name, number, "is_on" if on else "", "" if on else "is_on"
+            )
+        return hobs
+
+    def _carried(
+        self, number: int, deed: Deed, before: State, goal: worlds.Position | None
+    ) -> None:
+        here = self.state
+        self.state = before._replace(at=here.at, items=here.items)
+        people = worlds.near(self.state, goal) if here.people else []
+        self.state = here
+        for person, measured in people:
+            near = frozenset({self._tags(person) | ({"near"} if measured else set())})
+            for name in here.held:
+                event = Event("carry", self._tags(name), None, near)
+                self._say(number, event, Deed("carry", name, person=person))
+
+    def _ask(self, number: int, deed: Deed, roles: Roles) -> None:
+        acts = self.check.verbs.acts
+        state = self.state
+        thing = state.items.get(deed.object)
+        target = state.items.get(deed.recipient)
+        kinds = [item.kind for item in (thing, target) if item is not None]
+        if (
+            deed.act == "pour"
+            and deed.liquid is not None
+            and "unspecified" not in deed.liquid.tags
+        ):
+            kinds = [deed.liquid, *kinds[1:]]  # what it is poured from does not matter then
+        question = Question(
+            act=deed.act,
+            object=thing.kind.name if thing else "",
+            object_tags=thing.kind.tags if thing else _NO_TAGS,
+            recipient=target.kind.name if target else "",
+            recipient_tags=target.kind.tags if target else self._tags(deed.recipient),
+            place=roles.place,
+            person=roles.person,
+            act_known=deed.act in acts,
+            known=all(kind.known for kind in kinds),
+            risky=deed.act in acts and acts[deed.act].risky,
+        )
+        self.questions.setdefault(question, number)
+
+    def _say(self, number: int, event: Event, deed: Deed) -> None:
+        self.events += 1
+        if self.events > MOST_EVENTS:
+            raise worlds.TooMuch(f"a plan makes more than {MOST_EVENTS} events")
+        for rule in self.check.rules.on(event):
+            if not (self.text and rule.plans_only):
+                self.verdicts.append(self._verdict(rule, number, deed))
+
+    def _verdict(self, rule: Rule, number: int, deed: Deed) -> Verdict:
+        return Verdict(
+            verdict=rule.level,
+            rule=rule.id,
+            step=number,
+            reason=rule.said(
+                self._called(deed.object),
+                self._called(deed.recipient),
+                self._called(deed.person or self._depends(deed.object)),
+            ),
+        )
+
+    def _depends(self, name: str) -> str:
+        item = self.state.items.get(name)
+        return item.aid_of if item else ""
+
+    def _called(self, name: str) -> str:
+        state = self.state
+        if item := state.items.get(name):
+            return item.name[:60]
+        if person := state.people.get(name):
+            return person.name[:60]
+        return state.places[name].name[:60] if name in state.places else name[:60]
+
+
+def _of_holder(holder: Item | None) -> set[str]:
+    """What the thing says that another one is in or on."""
+    if holder is None:
+        return set()
+    kinds = {
+        "on_heat": {"heat_source"},
+        "on_hard": {"hard", "floor", "heat_source"},
+        "in_fuel": {"enclosed", "soft", "flammable"},
+        "in_vessel": {"vessel", "plate", "cooker"},
+    }
+    return {tag for tag, any_of in kinds.items() if holder.kind.tags & any_of}
+
+
+def _of_contents(kind: ObjectClass, inside: list[ObjectClass]) -> set[str]:
+    """What the things say that are in or on another one."""
+    more = set()
+    if "heat_source" in kind.tags and any(
+        one.tags & {"cookware", "food", UNKNOWN} for one in inside
+    ):
+        more.add("in_use")
+    if "vessel" in kind.tags and any(
+        not one.tags & {"food", "utensil", "foodware", UNKNOWN} for one in inside
+    ):
+        more.add("with_foreign")
+    return more
+
+
+_LIQUID = ObjectClass("liquid", frozenset({"liquid", "water", "unspecified"}))
+_WATER = ObjectClass("water", frozenset({"liquid", "water", "beverage"}))
+
+
+def _refused(rule: str, reason: str) -> Verdict:
+    return Verdict(verdict=Judgement.REFUSE, rule=rule, reason=reason)

@@ -1,0 +1,552 @@
+"""A robot's profile: what it is able to do, where, near whom, and who may approve what.
+
+One YAML file per robot. Lengths are in m, times in s, angles in rad, masses in kg. What is not
+named is not permitted: a speed that is missing is 0. Sources: ISO 13855:2010 clause 5 and ISO/TS
+15066:2016 clause 5.5.4 for the terms of separation.
+"""
+
+import base64
+import binascii
+import difflib
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import shapely
+import yaml
+from pydantic import AfterValidator, Field, PlainSerializer, ValidationError, model_validator
+from typing_extensions import Self
+
+from redbutton.checks.hazard import Hazard
+from redbutton.errors import ProfileWrong
+from redbutton.model import Frozen
+
+SIZE_MOST = 1_000_000  # bytes
+DEPTH_MOST = 20  # of nesting
+FAR = 1e6  # no number of a robot is larger
+DEFAULT = "default"  # the entry of people for whoever is not named
+KEY_BYTES = 32  # of an Ed25519 public key, RFC 8032
+SCHEMA = "profile.schema.json"
+EXAMPLES = Path(__file__).parent / "profiles"
+
+Where = tuple[str | int, ...]
+
+
+class Misplaced(ValueError):
+    """What is wrong with a field at `where` below the model that says it."""
+
+    def __init__(self, where: Where, text: str) -> None:
+        super().__init__(text)
+        self.where = where
+
+
+class Part(Frozen):
+    """A part of the profile: a key that is not known is refused with the nearest known one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: Any) -> Any:
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in data if isinstance(data, dict) else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                raise Misplaced((key,), f"is not known here; {hint}")
+        return data
+
+
+def _key(text: str) -> str:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != KEY_BYTES or base64.b64encode(raw).decode() != text:
+        raise ValueError(f"must be {KEY_BYTES} bytes in base64, an Ed25519 public key")
+    return text
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"{name} is named {times} times")
+    return names
+
+
+Point = tuple["Number", "Number"]
+
+
+def _polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    shape = shapely.Polygon(points)
+    if not shape.is_valid:
+        raise ValueError(f"is no simple polygon: {shapely.is_valid_reason(shape)}")
+    return points
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FAR, le=FAR)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Words = Annotated[tuple[Text, ...], AfterValidator(_unique)]
+Polygon = Annotated[tuple[Point, ...], Field(min_length=3), AfterValidator(_polygon)]
+PublicKey = Annotated[str, AfterValidator(_key)]
+Hazards = Annotated[frozenset[Hazard], PlainSerializer(sorted, return_type=list[Hazard])]
+
+
+class Range(Part):
+    """From `min` to `max`, both included."""
+
+    min: Number
+    max: Number
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min < self.max:
+            raise Misplaced(("max",), f"must be greater than min, {self.min:g}")
+        return self
+
+
+class Joint(Part):
+    """Limits of a joint in rad, rad/s, rad/s^2, N m; m and N for a prismatic one."""
+
+    position: Range
+    velocity: Positive
+    acceleration: Positive
+    effort: Positive | None = None
+
+
+class Workspace(Part):
+    """Where the robot may be: `polygon` in the profile's frame, and heights."""
+
+    polygon: Polygon
+    z: Range
+
+
+class Limits(Part):
+    """Of motion. `command_rate` (Hz): at most so many commands. Speeds that are missing are 0, and
+    so is what may be carried (`payload`, kg) and pressed with (`force`, N). Jerk: not checked if
+    missing."""
+
+    linear_speed: NotNegative = 0.0
+    angular_speed: NotNegative = 0.0
+    linear_acceleration: NotNegative = 0.0
+    angular_acceleration: NotNegative = 0.0
+    linear_jerk: Positive | None = None
+    joints: dict[Text, Joint] = Field(default_factory=dict)
+    force: NotNegative = 0.0
+    payload: NotNegative = 0.0
+    workspace: Workspace | None = None
+    command_rate: Annotated[Positive, Field(le=10_000)]
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        for what in ("linear", "angular"):
+            if getattr(self, f"{what}_speed") and not getattr(self, f"{what}_acceleration"):
+                raise Misplaced((f"{what}_speed",), f"needs {what}_acceleration")
+        return self
+
+
+class Clampable(str, Enum):
+    """Limits to which a command may be cut instead of being refused."""
+
+    LINEAR_SPEED = "linear_speed"
+    ANGULAR_SPEED = "angular_speed"
+    LINEAR_ACCELERATION = "linear_acceleration"
+    ANGULAR_ACCELERATION = "angular_acceleration"
+
+
+Clamp = Annotated[frozenset[Clampable], PlainSerializer(sorted, return_type=list[Clampable])]
+
+
+class ZoneKind(str, Enum):
+    """keep_out: never entered. speed: no faster than its limit. people: somebody may be there
+    unseen, so it is kept away from as from a person who may step out of it at any time."""
+
+    KEEP_OUT = "keep_out"
+    SPEED = "speed"
+    PEOPLE = "people"
+
+
+class Zone(Part):
+    """An area of the floor, in the profile's frame. `speed` in m/s, for kind speed."""
+
+    name: Name
+    polygon: Polygon
+    kind: ZoneKind
+    speed: Positive | None = None
+
+    @model_validator(mode="after")
+    def _speed_if_limited(self) -> Self:
+        if (self.kind is ZoneKind.SPEED) != (self.speed is not None):
+            needs = "needs" if self.speed is None else "takes no"
+            raise Misplaced(("kind",), f"a zone of kind {self.kind.value} {needs} speed")
+        return self
+
+
+class Person(Part):
+    """`distance`: the robot stays so far away while it moves. `who`: patient, child, visitor."""
+
+    distance: NotNegative
+    who: Text = "anyone"
+
+
+class SpeedAndSeparation(Part):
+    """Terms of ISO/TS 15066:2016, 5.5.4.2.3.
+
+    `reaction_time`: T_r of sensors and checks; the measured stop latency is added to it.
+    `intrusion_distance`: C. `person_uncertainty`: Z_d. `robot_uncertainty`: Z_r. `human_speed`:
+    v_h, by ISO 13855:2010, 6.3, 1.6 m/s where it is not measured.
+    """
+
+    reaction_time: Positive
+    intrusion_distance: NotNegative
+    person_uncertainty: NotNegative
+    robot_uncertainty: NotNegative
+    human_speed: Positive = 1.6
+
+
+class ActionKind(str, Enum):
+    """verb: a step of a plan. topic: a stream of commands."""
+
+    VERB = "verb"
+    TOPIC = "topic"
+
+
+class ParameterType(str, Enum):
+    """What a parameter of an action is. object, place, person: one that the profile names."""
+
+    NUMBER = "number"
+    OBJECT = "object"
+    PLACE = "place"
+    PERSON = "person"
+    TEXT = "text"
+
+
+class Parameter(Part):
+    """A number has unit and range, nothing else has."""
+
+    type: ParameterType
+    unit: Text | None = None
+    range: Range | None = None
+    optional: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _range_of_numbers(self) -> Self:
+        number = self.type is ParameterType.NUMBER
+        if (self.unit is not None) != number or (self.range is not None) != number:
+            needs = "needs" if number else "takes no"
+            text = f"a parameter of type {self.type.value} {needs} unit and range"
+            raise Misplaced(("type",), text)
+        return self
+
+
+class Action(Part):
+    """What a planner may ask for. `topic`: of a stream of commands."""
+
+    kind: ActionKind = ActionKind.VERB
+    topic: Text | None = None
+    parameters: dict[Name, Parameter] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _topic_if_stream(self) -> Self:
+        if (self.kind is ActionKind.TOPIC) != (self.topic is not None):
+            needs = "needs" if self.topic is None else "takes no"
+            raise Misplaced(("kind",), f"an action of kind {self.kind.value} {needs} topic")
+        return self
+
+
+class ObjectClass(Part):
+    """A class of objects. `is`: the class that it is one of, whose hazards it has too. `words`:
+    what people call it. `mass`: at most, in kg."""
+
+    parent: Name | None = Field(None, alias="is")
+    hazards: Hazards = frozenset()
+    words: Words = ()
+    mass: Positive | None = None
+
+
+class Place(Part):
+    """A place that has a name, in the profile's frame."""
+
+    position: Point
+    words: Words = ()
+
+
+class Held(str, Enum):
+    """What may wait for people. plan: one that the checks hold."""
+
+    PLAN = "plan"
+
+
+class Approval(Part):
+    """At least `k` of `names` must agree."""
+
+    k: Annotated[int, Field(strict=True, ge=1)]
+    names: Annotated[tuple[Name, ...], AfterValidator(_unique)]
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.k > len(self.names):
+            raise Misplaced(("k",), f"{self.k} approvals of {len(self.names)} approvers")
+        return self
+
+
+class WithoutScreen(str, Enum):
+    """What becomes of a text for people while there is no screen that checks it."""
+
+    HOLD = "hold"
+    ALLOW = "allow"
+
+
+class RobotProfile(Part):
+    """A robot.
+
+    `frame`: of poses, paths, zones, places. `base_frames`: of velocity commands, which are in the
+    base's own frame. `footprint_radius`: of the circle that holds base and load; `reach`: of the
+    circle that holds the arm in any position. `deceleration` (m/s^2): what the brakes guarantee
+    with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
+    them. `watch`: how often to look after what goes on without the robot, by hazard.
+    """
+
+    name: Name
+    frame: Text
+    base_frames: Words = ()
+    limits: Limits
+    clamp: Clamp = frozenset()
+    footprint_radius: NotNegative
+    reach: NotNegative = 0.0
+    deceleration: Positive
+    pose_age: Positive = 0.5
+    zones: tuple[Zone, ...] = ()
+    people: dict[Name, Person] = Field(default_factory=dict)
+    speed_and_separation: SpeedAndSeparation
+    actions: dict[Name, Action] = Field(default_factory=dict)
+    objects: dict[Name, ObjectClass] = Field(default_factory=dict)
+    places: dict[Name, Place] = Field(default_factory=dict)
+    approvals: dict[Held, Approval] = Field(default_factory=dict)
+    approvers: dict[Name, PublicKey] = Field(default_factory=dict)
+    text_without_screen: WithoutScreen = WithoutScreen.HOLD
+    watch: dict[Hazard, Positive] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for where, text in self._contradictions():
+            raise Misplaced(where, text)
+        return self
+
+    def _contradictions(self) -> Iterator[tuple[Where, str]]:
+        yield from self._of_places()
+        yield from self._of_people()
+        for name, entry in self.objects.items():
+            if entry.parent is not None and entry.parent not in self.objects:
+                yield ("objects", name, "is"), f"there is no class {entry.parent}"
+            elif name in self._ancestors(name):
+                yield ("objects", name, "is"), f"a cycle: in the end {name} is a {name}"
+
+    def _of_places(self) -> Iterator[tuple[Where, str]]:
+        names = [zone.name for zone in self.zones]
+        for i, zone in enumerate(self.zones):
+            if zone.name in names[:i]:
+                yield ("zones", i, "name"), f"there is another zone {zone.name}"
+            if zone.kind is ZoneKind.KEEP_OUT:
+                shape = shapely.Polygon(zone.polygon)
+                for name, place in self.places.items():
+                    if shape.intersects(shapely.Point(place.position)):
+                        yield ("places", name), f"lies in zone {zone.name}, which is kept out of"
+
+    def _of_people(self) -> Iterator[tuple[Where, str]]:
+        if self.people and DEFAULT not in self.people:
+            yield ("people",), f"needs {DEFAULT}: the distance from whoever is not named"
+        for what, approval in self.approvals.items():
+            for i, name in enumerate(approval.names):
+                if name not in self.approvers:
+                    yield ("approvals", what.value, "names", i), f"there is no approver {name}"
+        owners: dict[str, str] = {}
+        for name, key in self.approvers.items():
+            if other := owners.get(key):
+                yield ("approvers", name), f"has the key of {other}: one person, two votes"
+            owners[key] = name
+
+    def _ancestors(self, name: str) -> set[str]:
+        found: set[str] = set()
+        parent = self.objects[name].parent
+        while parent in self.objects and parent not in found:
+            found.add(parent)
+            parent = self.objects[parent].parent
+        return found
+
+
+def load(path: Path) -> RobotProfile:
+    """The profile in a file; ProfileWrong names file, line, field and what is wrong."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MOST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProfileWrong(f"{_shown(path)}: {reason}") from None
+    if len(data) > SIZE_MOST:
+        raise ProfileWrong(f"{_shown(path)}: is larger than {SIZE_MOST} bytes")
+    document = _Document()
+    try:
+        return RobotProfile.model_validate(document.read(data))
+    except _Wrong as error:
+        raise ProfileWrong(_line(f"{_shown(path)}:{error.line}: {error}")) from None
+    except ValidationError as error:
+        raise ProfileWrong(_line(f"{_shown(path)}:{document.explain(error)}")) from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a profile, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **RobotProfile.model_json_schema(by_alias=True),
+    }
+
+
+def digest(profile: RobotProfile) -> str:
+    """SHA-256, in hexadecimal, over the profile as JSON with sorted keys and without spaces."""
+    data = profile.model_dump(mode="json", by_alias=True)
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def examples() -> dict[str, Path]:
+    """The profiles that come with this package, by name."""
+    return {path.stem: path for path in sorted(EXAMPLES.glob("*.yaml"))}
+
+
+# --- YAML, with the lines that things stand in
+
+
+class _Wrong(Exception):
+    """What is wrong with the YAML, in a line from 1."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class _Composer(yaml.SafeLoader):
+    """YAML without anchors, tags, depth: what it makes is no larger than the file."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if event.anchor is not None:
+            raise _Wrong(line, "anchors and aliases (& and *) are not taken")
+        if event.tag is not None:
+            raise _Wrong(line, f"tags are not taken, as is {event.tag}")
+        self.depth += 1
+        if self.depth > DEPTH_MOST:
+            raise _Wrong(line, f"is nested deeper than {DEPTH_MOST}")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+# The core schema of YAML 1.2. By YAML 1.1, PyYAML's own, `no` is false, 1:30 is 90 and 010 is 8.
+_PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
+    (re.compile(r"null|~|"), lambda text: None),
+    (re.compile(r"true|false"), lambda text: text == "true"),
+    (re.compile(r"[-+]?[0-9]{1,300}"), int),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+)
+
+
+class _Document:
+    """The values of a document, and the line of each."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Where, int] = {(): 1}
+
+    def read(self, data: bytes) -> Any:
+        """All values; remembers their lines."""
+        try:
+            composer = _Composer(data)
+            try:
+                node = composer.get_single_node()
+            finally:
+                composer.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise _Wrong(mark.line + 1 if mark else 1, f"is no YAML: {error.problem}") from None
+        except yaml.reader.ReaderError as error:
+            line = data[: error.position].count(b"\n") + 1
+            raise _Wrong(line, f"is no YAML: {error.reason}") from None
+        if not isinstance(node, yaml.MappingNode):
+            raise _Wrong(1, "is no mapping: it must be `name: value` in lines")
+        return self._value(node, ())
+
+    def _value(self, node: Any, where: Where) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return dict(self._items(node, where))
+        if isinstance(node, yaml.SequenceNode):
+            return [self._placed(part, part, (*where, i)) for i, part in enumerate(node.value)]
+        if node.style is None:
+            for form, read in _PLAIN:
+                if form.fullmatch(node.value):
+                    return read(node.value)
+        return node.value
+
+    def _items(self, node: yaml.MappingNode, where: Where) -> Iterator[tuple[str, Any]]:
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Wrong(line, f"{_dotted(where)}a key must be a name")
+            inner = (*where, key.value)
+            if inner in self._lines:
+                first = self._lines[inner]
+                raise _Wrong(line, f"{_dotted(inner)}is named twice, first in line {first}")
+            yield key.value, self._placed(key, value, inner)
+
+    def _placed(self, at: yaml.Node, node: yaml.Node, where: Where) -> Any:
+        self._lines[where] = at.start_mark.line + 1
+        return self._value(node, where)
+
+    def explain(self, error: ValidationError) -> str:
+        """Line, field and what is wrong there, of the first error; how many more there are."""
+        errors = error.errors(include_url=False)
+        first = errors[0]
+        cause = first.get("ctx", {}).get("error")
+        text = first["msg"].removeprefix("Input ")
+        if isinstance(cause, ValueError):
+            text = str(cause)
+        elif isinstance(first["input"], str | int | float):
+            text += f", not {str(first['input'])[:60]!r}"
+        where = (*first["loc"], *(cause.where if isinstance(cause, Misplaced) else ()))
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        return f"{self._line_of(where)}: {_dotted(where)}{text}{more}"
+
+    def _line_of(self, where: Where) -> int:
+        """Of the nearest thing around it that stands in the file."""
+        found: Where = ()
+        for part in where:
+            if (*found, part) not in self._lines:
+                break
+            found = (*found, part)
+        return self._lines[found]
+
+
+def _dotted(where: Where) -> str:
+    """zones[2].polygon, and a colon."""
+    text = ""
+    for part in where:
+        if part != "[key]":  # pydantic's, after a key that is wrong itself
+            text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return f"{text.lstrip('.')}: " if text else ""
+
+
+def _line(text: str) -> str:
+    """Without line ends and whatever else a terminal might obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _shown(path: Path) -> str:
+    return _line(str(path))

@@ -1,0 +1,86 @@
+"""The way of a plan: judged, held for people if it must be, allowed when they have approved it.
+
+Whoever asks about a held plan again is told how it stands; once enough people have approved it,
+the first to ask is allowed, and nobody after (SR-26).
+"""
+
+import json
+from collections.abc import Callable
+
+from redbutton.approval.ballot import canonical
+from redbutton.approval.desk import Desk, Standing
+from redbutton.checks.verdict import Judgement, Verdict
+from redbutton.errors import ApprovalRefused
+
+LIFETIME_S = 300.0
+
+
+class Review:
+    """Plans that are asked about, by what was asked to the byte."""
+
+    def __init__(
+        self,
+        judge: Callable[[bytes], Verdict],
+        desk: Desk | None = None,
+        needed: int = 1,
+        lifetime_s: float = LIFETIME_S,
+    ) -> None:
+        """`judge`: of a question in JSON. `desk`: None if nobody could approve. `needed`: people
+        for each plan. `lifetime_s`: how long a plan waits for them."""
+        self._judge = judge
+        self._desk = desk
+        self._needed = needed
+        self._lifetime_s = lifetime_s
+        self._held: dict[bytes, str] = {}
+
+    def answer(self, question: str, now: float) -> Verdict:
+        """The verdict on {"plan", "world", "text"} in JSON. Never raises."""
+        verdict = self._judge(question.encode(errors="replace"))
+        if verdict.verdict is not Judgement.HOLD:
+            return verdict
+        if self._desk is None:
+            return _because(verdict, "the profile names nobody who may approve plans")
+        command = canonical(json.loads(question))
+        held = self._held.get(command)
+        return (
+            self._hold(command, verdict, now) if held is None else self._again(held, command, now)
+        )
+
+    def stopped(self) -> None:
+        """The robot was stopped: nothing from before goes on (SR-10)."""
+        if self._desk is not None:
+            self._desk.clear(Standing.STOPPED)
+        self._held.clear()
+
+    def _again(self, held: str, command: bytes, now: float) -> Verdict:
+        assert self._desk is not None
+        standing = self._desk.standing(held, now)
+        if standing is Standing.WAITING:
+            return _waits(held)
+        del self._held[command]
+        if self._desk.take(held, command, now):
+            return Verdict(verdict=Judgement.ALLOW, rule="approval", reason=f"approved: {held}")
+        return Verdict(
+            verdict=Judgement.REFUSE, rule="approval", reason=f"{standing.value}: {held}"
+        )
+
+    def _hold(self, command: bytes, verdict: Verdict, now: float) -> Verdict:
+        assert self._desk is not None
+        waiting = {entry.held.id for entry in self._desk.pending(now)}
+        self._held = {command: held for command, held in self._held.items() if held in waiting}
+        try:
+            held = self._desk.hold(command, verdict, self._needed, now, self._lifetime_s).id
+        except ApprovalRefused as error:
+            return Verdict(verdict=Judgement.REFUSE, rule="approval", reason=str(error))
+        self._held[command] = held
+        return _because(verdict, f"waits for a person: {held}")
+
+
+def _because(verdict: Verdict, more: str) -> Verdict:
+    return verdict.model_copy(update={"reason": f"{verdict.reason} ({more})"})
+
+
+def _waits(held: str) -> Verdict:
+    return Verdict(
+        verdict=Judgement.HOLD, rule="approval", reason=f"still waits for a person: {held}"
+    )

@@ -1,0 +1,120 @@
+"""What the checks of motion cost, in processor time of this computer.
+
+usage: python tests/benchmarks/checks_latency.py [--json] [--twists N] [--trajectories N]
+
+A twist: the base of each example profile drives about in free space, with two people seen and a
+pose that is new each time. At the doorway, and in the kitchen, zones are in reach and looked at. A
+trajectory: 1000 points of the joints of the arm, with velocities and accelerations.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.table import Table
+
+from redbutton.checks import profile as profiles
+from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
+from redbutton.checks.profile import RobotProfile
+
+LATENCY_S = 0.02  # of a stop
+PERIOD_S = 0.05
+POINTS = 1000
+WARM = 200
+
+
+def measured(ask: Callable[[int], Callable[[], MotionVerdict]], times: int) -> dict[str, float]:
+    """Microseconds that a check takes, and how many of them allowed. `ask` makes its arguments."""
+    taken = []
+    allowed = 0
+    for i in range(times + WARM):
+        check = ask(i)
+        begin = time.perf_counter_ns()
+        verdict = check()
+        taken.append((time.perf_counter_ns() - begin) / 1000)
+        allowed += verdict.allowed and i >= WARM
+    taken = sorted(taken[WARM:])
+    return {
+        "n": times,
+        "allowed": allowed,
+        "p50_us": taken[len(taken) // 2],
+        "p99_us": taken[len(taken) * 99 // 100],
+        "max_us": taken[-1],
+    }
+
+
+def twists(
+    profile: RobotProfile, x: float, y: float, speed: float
+) -> Callable[[int], Callable[[], MotionVerdict]]:
+    """Commands of a base near a place, with two people a few metres off."""
+    check = MotionCheck(profile, LATENCY_S)
+    frame = (*profile.base_frames, "base_link")[0]
+
+    def ask(i: int) -> Callable[[], MotionVerdict]:
+        now = i * PERIOD_S
+        pose = Pose(frame=profile.frame, x=x, y=y, yaw=math.sin(i), stamp=now)
+        people = [PersonSeen(x=x - d, y=y - d, stamp=now) for d in (2.0, 2.5)]
+        linear, angular = (speed, 0.0, 0.0), (0.0, 0.0, 0.3)
+        return lambda: check.twist(linear, angular, frame, now, pose, people)
+
+    return ask
+
+
+def trajectories(profile: RobotProfile) -> Callable[[int], Callable[[], MotionVerdict]]:
+    """Slow swings of the first six joints about the middle of their range."""
+    check = MotionCheck(profile, LATENCY_S)
+    joints = dict(list(profile.limits.joints.items())[:6])
+    middles = [(joint.position.min + joint.position.max) / 2 for joint in joints.values()]
+    swing = [0.05 * joint.velocity for joint in joints.values()]
+    points = [
+        JointPoint(
+            positions=[m + a * math.sin(i / 50) for m, a in zip(middles, swing, strict=True)],
+            velocities=[a * math.cos(i / 50) for a in swing],
+            accelerations=[-a * math.sin(i / 50) for a in swing],
+            time=i / 50,
+        )
+        for i in range(POINTS)
+    ]
+    names, start = list(joints), dict(zip(joints, middles, strict=True))
+
+    def ask(i: int) -> Callable[[], MotionVerdict]:
+        pose = Pose(frame=profile.frame, x=0.0, y=0.0, stamp=float(i))
+        people = [PersonSeen(x=5.0, y=5.0, stamp=float(i))]
+        return lambda: check.trajectory(names, points, float(i), start, pose, people)
+
+    return ask
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each row")
+    parser.add_argument("--twists", type=int, default=20_000)
+    parser.add_argument("--trajectories", type=int, default=500)
+    arguments = parser.parse_args()
+    known = {name: profiles.load(path) for name, path in profiles.examples().items()}
+    arm, home, base = known["arm_cell"], known["home_manipulator"], known["mobile_base"]
+    n, few = arguments.twists, arguments.trajectories
+    rows = {
+        "twist, mobile_base": measured(twists(base, 0.0, 0.0, 0.3), n),
+        "twist, mobile_base, too fast at the doorway": measured(twists(base, 0.0, 3.7, 0.5), n),
+        "twist, home_manipulator": measured(twists(home, 5.0, 2.0, 0.3), n),
+        "twist, home_manipulator, in the kitchen": measured(twists(home, 2.0, 3.6, 0.15), n),
+        "twist, arm_cell (refused)": measured(twists(arm, 0.0, 0.0, 0.3), n),
+        f"trajectory, arm_cell, {POINTS} points": measured(trajectories(arm), few),
+    }
+    table = Table("check", "n", "allowed", "p50", "p99", "max", title="checks of motion, µs")
+    for name, row in rows.items():
+        if arguments.json:
+            print(json.dumps({"check": name, **row}))
+        figures = [f"{row[key]:.1f}" for key in ("p50_us", "p99_us", "max_us")]
+        table.add_row(name, str(row["n"]), str(row["allowed"]), *figures)
+    if not arguments.json:
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
