@@ -1,7 +1,10 @@
 """What the gate costs: commands that pass through it beside commands that need not; then stops.
 
 usage: python tests/benchmarks/gate_latency.py [--json] [--seconds S] [--rates HZ,HZ] [--stops N]
+                                               [--no-profile]
 
+The gate checks each command against the example profile of a mobile base, with zones, a pose and a
+person who is seen; only how often and how suddenly commands may come is set higher there.
 Publisher, gate and subscribers are processes of their own that speak real DDS on this computer.
 Direct: the subscriber is in the publisher's domain. Gate: it is in the robot's domain, and the
 controller is measured RUN. Blocks of both take turns, so both see the same machine; the gate runs
@@ -20,16 +23,20 @@ import multiprocessing
 import os
 import random
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import rclpy
-from geometry_msgs.msg import Twist
+import yaml
+from geometry_msgs.msg import Pose, PoseArray, Twist
+from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -39,6 +46,7 @@ from rich.progress import Progress
 from rich.table import Table
 from std_srvs.srv import Trigger
 
+from redbutton.checks.profile import EXAMPLES
 from redbutton.demo.stage import Stage, own_domain
 from redbutton_msgs.msg import SafetyState
 
@@ -56,6 +64,7 @@ END_S = 5.0
 # Times (ns) and numbers ride in components that a base does not use. Exact, and small: a gate with
 # limits must not see a speed in them.
 SMALL = -60
+SEEN_HZ = 20  # how often pose and people are told
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -76,7 +85,7 @@ def publisher(pipe: Connection, domain: int) -> None:
         number += 1
         message = Twist()
         message.linear.x = SPEED
-        message.angular.x = math.ldexp(number, SMALL)
+        message.angular.z = math.ldexp(number, SMALL)
         message.linear.z = math.ldexp(time.monotonic_ns(), SMALL)
         to.publish(message)
 
@@ -132,7 +141,7 @@ def subscriber(pipe: Connection, domain: int, topic: str, with_state: bool) -> N
         now = time.monotonic_ns()
         if message.linear.x:
             sent = int(math.ldexp(message.linear.z, -SMALL))
-            heard.append((int(math.ldexp(message.angular.x, -SMALL)), now - sent))
+            heard.append((int(math.ldexp(message.angular.z, -SMALL)), now - sent))
         else:
             rests.append(now)
 
@@ -154,6 +163,43 @@ def subscriber(pipe: Connection, domain: int, topic: str, with_state: bool) -> N
     with contextlib.suppress(ExternalShutdownException):
         while rclpy.ok():
             executor.spin_once(timeout_sec=0.2)
+
+
+def surroundings(pipe: Connection, domain: int) -> None:
+    """The robot's localisation and its detector of people."""
+    rclpy.init(domain_id=domain)
+    node = Node("surroundings")
+    poses = node.create_publisher(Odometry, "pose", 1)
+    people = node.create_publisher(PoseArray, "people", 1)
+    person = Pose()
+    person.position.x = 5.0
+
+    def tell() -> None:
+        pose, crowd = Odometry(), PoseArray(poses=[person])
+        pose.pose.pose.orientation.w = 1.0
+        for message in (pose, crowd):
+            message.header.frame_id = "map"
+            message.header.stamp = node.get_clock().now().to_msg()
+        poses.publish(pose)
+        people.publish(crowd)
+
+    node.create_timer(1 / SEEN_HZ, tell)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    with contextlib.suppress(ExternalShutdownException):
+        while not pipe.poll():
+            executor.spin_once(timeout_sec=0.2)
+    rclpy.try_shutdown()
+
+
+def profile(folder: str) -> dict[str, str]:
+    """Parameters of the gate for a profile that lets every command of these pass."""
+    given = yaml.safe_load((EXAMPLES / "mobile_base.yaml").read_text())
+    given["limits"]["command_rate"] = 10_000
+    given["limits"]["linear_acceleration"] = given["limits"]["angular_acceleration"] = 100
+    file = Path(folder, "profile.yaml")
+    file.write_text(yaml.safe_dump(given))
+    return {"profile": str(file), "pose": "pose", "people": "people"}
 
 
 def _asked(pipe: Connection) -> Iterator[tuple[Any, ...]]:
@@ -202,6 +248,7 @@ def others(domain: int, with_state: bool) -> Iterator[dict[str, Other]]:
         "publisher": Other(publisher, domain),
         "direct": Other(subscriber, domain, PATHS["direct"], with_state),
         "gate": Other(subscriber, domain + 1, "cmd_vel", with_state),
+        "surroundings": Other(surroundings, domain + 1),
     }
     try:
         yield processes
@@ -448,6 +495,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each way and rate")
     parser.add_argument("--rates", default=",".join(map(str, RATES)), help="in Hz")
+    parser.add_argument("--no-profile", action="store_true", help="without checks of a profile")
     parser.add_argument("--stops", type=int, default=50, help="of each kind; 0: none")
     given = parser.parse_args()
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -455,7 +503,12 @@ def main() -> None:
     with (
         own_domain() as domain,
         Progress(console=Console(stderr=True), transient=True) as progress,
-        Stage(domain=domain, players=False) as stage,
+        tempfile.TemporaryDirectory() as folder,
+        Stage(
+            domain=domain,
+            players=False,
+            parameters={} if given.no_profile else profile(folder),
+        ) as stage,
     ):
         measuring = Measuring(stage, domain, progress)
         commands = measuring.commands([int(r) for r in given.rates.split(",")], given.seconds)

@@ -9,7 +9,16 @@ import pytest
 
 from redbutton.demo.stage import Stage, own_domain, ros_is_here
 
-OF_ROS = ("two_domains", "actions", "liveness", "zone", "policies", "other_dds", "recorded_bag")
+OF_ROS = (
+    "two_domains",
+    "actions",
+    "liveness",
+    "zone",
+    "policies",
+    "other_dds",
+    "recorded_bag",
+    "profiled_gate",
+)
 # These import ROS 2. Where CI=true they fail to.
 ROS_OR_FAIL = ros_is_here() or os.environ.get("CI") == "true"
 collect_ignore = [] if ROS_OR_FAIL else [f"test_{name}.py" for name in OF_ROS]

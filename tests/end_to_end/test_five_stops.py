@@ -215,6 +215,7 @@ def test_a_late_subscriber_gets_the_state_at_once(stage: Stage) -> None:
     [
         ("port:=/nowhere", "/nowhere does not exist: is the controller plugged in?"),
         ("key_file:=/nowhere", "no link key: /nowhere does not exist"),
+        ("profile:=/nowhere", "/nowhere: No such file or directory"),
         ("command_age:=-1.0", "parameter command_age: "),
         ("input.planner.max_linear:=fast", "parameter input.planner.max_linear: "),
         ("input.planner.max_liner:=1.0", "there is no parameter input.planner.max_liner"),

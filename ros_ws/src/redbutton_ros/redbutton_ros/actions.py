@@ -44,9 +44,9 @@ class ActionProxy:
     """One action in both domains."""
 
     def __init__(
-        self, action: Action, planner: Node, robot: Node, passes: Callable[[str, bool], bool]
+        self, action: Action, planner: Node, robot: Node, passes: Callable[[str, bool, Any], bool]
     ) -> None:
-        """`passes`: may a goal, by the action's name and whether the robot has a server for it?"""
+        """`passes`: may a goal? By the action's name and whether the robot has a server for it."""
         self.name = action.name
         self._passes = passes
         self._kind = load(action.type)
@@ -83,8 +83,8 @@ class ActionProxy:
                 goal.cancelled_at = now
                 goal.at_robot.cancel_goal_async()
 
-    def _asked(self, _: Any) -> GoalResponse:
-        passes = self._passes(self.name, self._client.server_is_ready())
+    def _asked(self, goal: Any) -> GoalResponse:
+        passes = self._passes(self.name, self._client.server_is_ready(), goal)
         return GoalResponse.ACCEPT if passes else GoalResponse.REJECT
 
     async def _execute(self, handle: Any) -> Any:

@@ -38,6 +38,8 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
 from redbutton import attestation, key
+from redbutton.checks.profile import load as load_profile
+from redbutton.checks.verdict import ALLOWED, Judgement
 from redbutton.crossing import Input, Side, TopicBack
 from redbutton.gate import Gate
 from redbutton.model import State
@@ -46,9 +48,11 @@ from redbutton.session import Fault, Hello, Transition
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros import settings
 from redbutton_ros.actions import ActionProxy
+from redbutton_ros.checks import Checks
 from redbutton_ros.convert import Conduct
 from redbutton_ros.kinds import load
 from redbutton_ros.motion import Motion
+from redbutton_ros.plans import Plans
 from redbutton_ros.process import run
 from redbutton_ros.reports import Reports
 from redbutton_ros.stops import StopServices
@@ -70,6 +74,7 @@ class GateNodes:
         """Open the port; a RedbuttonError says why it could not."""
         self._owner: Owner | None = None
         self._planner_context: Context | None = None
+        self._plans: Plans | None = None
         self._robot = self._planner = Node("gate")
         try:
             self._start()
@@ -116,7 +121,14 @@ class GateNodes:
         self._board = ""
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
-        self._motion = Motion(crossing, sides, self._gate, self._port.state, own["deceleration"])
+        profile = load_profile(Path(own["profile"])) if own["profile"] else None
+        self._checks: Checks | None = None
+        if profile is not None:
+            self._checks = Checks(self._robot, crossing, profile, own)
+            self._plans = Plans(self._robot, profile, own)
+        self._motion = Motion(
+            crossing, sides, self._gate, self._port.state, own["deceleration"], self._checks
+        )
         self._actions = [
             ActionProxy(action, self._planner, self._robot, self._goal_passes)
             for action in crossing.actions
@@ -169,7 +181,10 @@ class GateNodes:
         for event in self._port.turn(alive=not self._conduct.withheld):
             self._log(event)
         state = self._port.state()
+        ran = self._gate.running
         running = self._gate.observe(state, now)
+        if ran and not running and self._plans is not None:
+            self._plans.stopped()
         self._motion.turn(state, now)
         for action in self._actions:
             action.turn(None if running else f"stop: {state.sentence()}", now)
@@ -178,6 +193,8 @@ class GateNodes:
         if shown != self._shown or now >= self._repeat:
             self._shown, self._repeat = shown, now + REPEAT_S
             self._look_around(now)
+            if self._plans is not None:
+                self._plans.turn(now)
             self._reports.tell(state, self._gate, self._conduct)
         if now >= self._diagnose:
             self._diagnose = now + DIAGNOSTICS_S
@@ -220,8 +237,14 @@ class GateNodes:
         silence = self._gate.silence(entry.name, now)
         return f"{entry.side.value}, priority {entry.priority}, {_heard(silence)}"
 
-    def _goal_passes(self, name: str, server_is_there: bool) -> bool:
-        verdict = self._gate.goal(name, server_is_there, self._port.state(), time.monotonic())
+    def _goal_passes(self, name: str, server_is_there: bool, goal: Any) -> bool:
+        now = time.monotonic()
+
+        def check() -> str:
+            said = self._checks.goal(name, goal, now) if self._checks is not None else ALLOWED
+            return "" if said.verdict is Judgement.ALLOW else f"{said.rule}: {said.reason}"
+
+        verdict = self._gate.goal(name, server_is_there, self._port.state(), now, check)
         if not verdict.passed:
             self._logger.warning(f"goal for {name} refused: {verdict.reason}")
         return verdict.passed
@@ -240,8 +263,9 @@ class GateNodes:
         if math.hypot(*parts) < STILL and math.hypot(*turns) < STILL:
             self._port.standstill()
 
-    def _on_check_plan(self, _: Any, response: Any) -> Any:
-        """Nobody has said what may be planned: it may not."""
+    def _on_check_plan(self, request: Any, response: Any) -> Any:
+        if self._plans is not None:
+            return self._plans.answer(request.plan, response, time.monotonic())
         response.verdict = CheckPlan.Response.REFUSE
         response.rule = "default"
         response.step = -1
@@ -269,6 +293,8 @@ class GateNodes:
         """Give the port up, then the nodes."""
         if self._owner is not None:
             self._owner.close()
+        if self._plans is not None:
+            self._plans.close()
         for node in self.nodes:
             node.destroy_node()
         if self._planner_context is not None:

@@ -19,6 +19,8 @@ from redbutton_ros.settings import SettingsWrong
 
 SECOND = 1_000_000_000
 
+Vector = tuple[float, float, float]
+
 
 class Kind:
     """A message type of an input or an output."""
@@ -75,7 +77,7 @@ class TwistStampedKind(TwistKind):
 
     def stamp_ns(self, message: Any) -> int:
         """Of its header."""
-        return int(message.header.stamp.sec) * SECOND + int(message.header.stamp.nanosec)
+        return stamp_ns(message)
 
     def rest(self, frame: str, now_ns: int) -> Any:
         """All zero."""
@@ -125,6 +127,30 @@ KINDS: dict[str, Kind] = {
     TWIST_STAMPED: TwistStampedKind(),
     JOINT_TRAJECTORY: JointTrajectoryKind(),
 }
+
+
+def twist_of(message: Any) -> tuple[Vector, Vector, str]:
+    """Linear (m/s), angular (rad/s) and frame of a velocity; "" where it names none."""
+    frame = ""
+    if isinstance(message, TwistStamped):
+        frame, message = message.header.frame_id, message.twist
+    linear, angular = message.linear, message.angular
+    return (linear.x, linear.y, linear.z), (angular.x, angular.y, angular.z), frame
+
+
+def with_twist(message: Any, linear: Vector, angular: Vector) -> Any:
+    """The same message with another velocity."""
+    twist = Twist()
+    twist.linear.x, twist.linear.y, twist.linear.z = linear
+    twist.angular.x, twist.angular.y, twist.angular.z = angular
+    if isinstance(message, TwistStamped):
+        return TwistStamped(header=message.header, twist=twist)
+    return twist
+
+
+def stamp_ns(message: Any) -> int:
+    """Of a message's header, in ns of the ROS clock."""
+    return int(message.header.stamp.sec) * SECOND + int(message.header.stamp.nanosec)
 
 
 def slower(twist: Twist, share: float) -> Twist:

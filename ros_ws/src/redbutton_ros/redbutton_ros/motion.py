@@ -16,7 +16,8 @@ from rclpy.subscription import Subscription
 from redbutton.crossing import Crossing, Input, Output, Side
 from redbutton.gate import Command, Gate
 from redbutton.model import SafetyState, State
-from redbutton_ros.kinds import KINDS, SECOND, Kind, converted
+from redbutton_ros.checks import Checks
+from redbutton_ros.kinds import KINDS, SECOND, Kind, converted, with_twist
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -82,9 +83,11 @@ class Motion:
         gate: Gate,
         state: Callable[[], SafetyState],
         deceleration: float,
+        checks: Checks | None,
     ) -> None:
         """`state`: the controller's, now. `deceleration`: of the ramp, m/s^2; 0: none."""
         self._gate = gate
+        self._checks = checks
         self._state = state
         self._deceleration = deceleration
         # A simulated clock is not the one that this compares with.
@@ -156,14 +159,42 @@ class Motion:
         if stamp_ns and self._header_counts:
             age_ns = max(age_ns, time.time_ns() - stamp_ns, key=abs)
         made = now - age_ns / SECOND
-        verdict = self._gate.command(entry.name, command, made, self._state(), now)
+        check = _Checked(self._checks, entry, message, command, now)
+        verdict = self._gate.command(entry.name, command, made, self._state(), now, check)
         outlet = self._outlets[entry.output]
         if verdict.passed:
-            outlet.send(message, command)
+            outlet.send(check.message, check.command)
             return
+        if self._checks is not None:
+            self._checks.rest(entry.name, now)
         if verdict.rest:
             outlet.rest()
         self._logger.warning(f"{entry.name} refused: {verdict.reason}", throttle_duration_sec=1.0)
+
+
+class _Checked:
+    """A command and what the profile makes of it, asked last and only once."""
+
+    def __init__(
+        self, checks: Checks | None, entry: Input, message: Any, command: Command, now: float
+    ) -> None:
+        self._checks = checks
+        self._entry = entry
+        self._now = now
+        self.message = message
+        self.command = command
+
+    def __call__(self) -> str:
+        """Why it may not pass, or ""; what is cut to a limit takes the place of what was asked."""
+        if self._checks is None:
+            return ""
+        said = self._checks.command(self._entry.name, self._entry.type, self.message, self._now)
+        if not said.allowed:
+            return f"{said.verdict.rule}: {said.verdict.reason}"
+        if said.linear is not None and said.angular is not None:
+            self.message = with_twist(self.message, said.linear, said.angular)
+            self.command = KINDS[self._entry.type].command(self.message)
+        return ""
 
 
 def _seen(kind: Kind, message: Any) -> tuple[Command, int]:

@@ -16,6 +16,7 @@ from redbutton.crossing import TWIST, Crossing, Side
 from redbutton.errors import RedbuttonError
 from redbutton.gate import COMMAND_AGE_S, REST_S
 
+STOP_LATENCY_S = 0.11  # a lost heartbeat's, with relays: the longest of all
 NONE = [""]  # an empty list has no type in ROS
 DOMAIN_MAX = 232
 
@@ -47,6 +48,19 @@ GATE = (
         "reach past the gate. The robot's domain is the process's ROS_DOMAIN_ID",
         -1,
         DOMAIN_MAX,
+    ),
+    Setting("profile", "", "YAML file of the robot's profile; empty: only what inputs limit"),
+    Setting("pose", "", "nav_msgs/Odometry in the robot's domain: where it is, by the profile"),
+    Setting("people", "", "geometry_msgs/PoseArray in the robot's domain: all who are seen"),
+    Setting("joints", "", "sensor_msgs/JointState in the robot's domain: where the joints are"),
+    Setting("operator_group", "", "whose members may approve held plans; empty: the gate's own"),
+    Setting("planner_user", "", "the user who may never approve, member or not"),
+    Setting(
+        "stop_latency",
+        STOP_LATENCY_S,
+        "from what asks for a stop to the load being off, as measured, in seconds",
+        0.0,
+        10.0,
     ),
     Setting("command_age", COMMAND_AGE_S, "how old a command may be, in seconds", 0.01, 10.0),
     Setting("rest", REST_S, "silence that counts as rest, in seconds", 0.05, 10.0),

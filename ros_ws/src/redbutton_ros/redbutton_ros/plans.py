@@ -1,0 +1,90 @@
+"""The service that judges plans, and the operators' channel where people approve what is held.
+
+Plans are judged by the shipped rules. Who may approve a held one, and how many must, is what the
+profile says under `approvals`, `plan`; without that nobody may.
+"""
+
+import base64
+import grp
+import os
+import pwd
+from typing import Any
+
+from rclpy.node import Node
+
+from redbutton.approval.channel import Channel, Operators, Report, socket_path
+from redbutton.approval.desk import Desk
+from redbutton.checks.profile import Held, RobotProfile, digest
+from redbutton.checks.request import RequestCheck
+from redbutton.checks.review import Review
+from redbutton.checks.verdict import Judgement
+from redbutton_msgs.srv import CheckPlan
+from redbutton_ros.settings import SettingsWrong
+
+VERDICTS = {
+    Judgement.REFUSE: CheckPlan.Response.REFUSE,
+    Judgement.HOLD: CheckPlan.Response.HOLD,
+    Judgement.ALLOW: CheckPlan.Response.ALLOW,
+}
+
+WHOLE_PLAN = -1
+
+
+class Plans:
+    """Plans and who approves them."""
+
+    def __init__(self, node: Node, profile: RobotProfile, own: dict[str, Any]) -> None:
+        """`own`: the gate's settings. RedbuttonError if operators cannot be heard."""
+        self._logger = node.get_logger()
+        self._channel: Channel | None = None
+        desk, needed = None, 1
+        if approval := profile.approvals.get(Held.PLAN):
+            keys = {name: base64.b64decode(profile.approvers[name]) for name in approval.names}
+            desk, needed = Desk(keys, bytes.fromhex(digest(profile))), approval.k
+            self._channel = Channel(socket_path(), desk, _operators(own), self._report)
+        self._review = Review(RequestCheck(profile).judge, desk, needed)
+
+    def turn(self, now: float) -> None:
+        """Hear operators."""
+        if self._channel is not None:
+            self._channel.turn(now)
+
+    def stopped(self) -> None:
+        """Nothing that was held before goes on."""
+        self._review.stopped()
+
+    def answer(self, question: str, response: Any, now: float) -> Any:
+        """Fill in the service's response."""
+        said = self._review.answer(question, now)
+        response.verdict = VERDICTS[said.verdict]
+        response.rule, response.reason = said.rule, said.reason
+        response.step = WHOLE_PLAN if said.step is None else said.step
+        self._logger.info(f"plan: {said.verdict.value} {said.rule} {said.reason}")
+        return response
+
+    def close(self) -> None:
+        """Leave no socket behind."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def _report(self, report: Report) -> None:
+        if report.vote is None or report.counted is None:
+            self._logger.error(f"user {report.uid} may not approve, and was turned away")
+        else:
+            vote, outcome = report.vote, report.counted.outcome.value
+            self._logger.warning(
+                f"user {report.uid}, {vote.approver!r}: {vote.decision.value} {vote.id}: {outcome}"
+            )
+
+
+def _operators(own: dict[str, Any]) -> Operators:
+    """Who may use the channel, by the gate's settings; SettingsWrong for who does not exist."""
+    try:
+        group = grp.getgrnam(own["operator_group"]).gr_gid if own["operator_group"] else None
+        planner = pwd.getpwnam(own["planner_user"]).pw_uid if own["planner_user"] else None
+    except KeyError as error:
+        raise SettingsWrong(f"parameters operator_group, planner_user: {error.args[0]}") from None
+    return Operators(
+        group=os.getegid() if group is None else group,
+        planners=frozenset() if planner is None else frozenset({planner}),
+    )

@@ -1,0 +1,207 @@
+"""With a profile, the gate lets nothing pass that would take the robot where it may not go."""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from geometry_msgs.msg import Pose, PoseArray, Twist
+from nav_msgs.msg import Odometry
+from ros_side import CountingRobot, MakeScene, Scene, speeds, twist, wait
+from test_msgs.action import Fibonacci
+
+from redbutton.approval.ballot import Decision, cast, public_key
+from redbutton.approval.channel import Operator, socket_path
+from redbutton.approval.desk import Outcome
+from redbutton.checks.profile import EXAMPLES
+from redbutton_msgs.srv import CheckPlan
+
+PROFILE = EXAMPLES / "mobile_base.yaml"
+GIVEN = {"profile": PROFILE, "pose": "pose", "people": "people"}
+HELD = ("pick Cup", "turn on Tap")  # the tap is left on
+SEEN_S = 0.05
+FAST = 0.8  # m/s, the profile's limit
+MakeRobot = Callable[..., tuple[Scene, list[Any]]]
+
+
+def stamp(message: Any) -> Any:
+    """Made now, in the profile's frame."""
+    message.header.frame_id = "map"
+    seconds, message.header.stamp.nanosec = divmod(time.time_ns(), 1_000_000_000)
+    message.header.stamp.sec = seconds
+    return message
+
+
+def odometry(x: float, y: float) -> Odometry:
+    """At a place, looking along x."""
+    message = stamp(Odometry())
+    message.pose.pose.position.x, message.pose.pose.position.y = x, y
+    message.pose.pose.orientation.w = 1.0
+    return message
+
+
+def crowd(*places: tuple[float, float]) -> PoseArray:
+    message = stamp(PoseArray())
+    for x, y in places:
+        pose = Pose()
+        pose.position.x, pose.position.y = x, y
+        message.poses.append(pose)
+    return message
+
+
+@pytest.fixture
+def robot(scene: MakeScene) -> MakeRobot:
+    """A robot that runs, at a place, with these people around it; what it is told to do."""
+
+    def make(
+        at: tuple[float, float] | None = (0.0, 0.0), people: Any = (), **given: Any
+    ) -> tuple[Scene, list[Any]]:
+        here = scene(**GIVEN, **given)
+        node = here.robot.node
+        if at is not None:
+            poses = here.robot.say(Odometry, "pose")
+            node.create_timer(SEEN_S, lambda: poses.publish(odometry(*at)))
+        if people is not None:
+            seen = here.robot.say(PoseArray, "people")
+            node.create_timer(SEEN_S, lambda: seen.publish(crowd(*people)))
+        time.sleep(4 * SEEN_S)
+        return here, here.robot.hear(Twist, "cmd_vel")
+
+    return make
+
+
+def ask(here: Scene, speed: float, seconds: float = 0.3) -> None:
+    """The planner, 50 times a second."""
+    here.send(here.planner.say(Twist, "cmd_vel_request"), twist(speed), seconds)
+
+
+@pytest.mark.requirement("SR-24")
+def test_what_the_profile_allows_passes(robot: MakeRobot) -> None:
+    here, heard = robot()
+    ask(here, 0.3)
+    assert wait(lambda: 0.3 in speeds(heard)), here.state.refusal
+
+
+@pytest.mark.requirement("SR-24")
+def test_what_is_too_fast_or_too_sudden_is_cut_where_the_profile_says_so(robot: MakeRobot) -> None:
+    here, heard = robot()
+    ask(here, 5.0, 2.0)
+    assert wait(lambda: FAST in [round(speed, 6) for speed in speeds(heard)]), here.state.refusal
+    moving = [speed for speed in speeds(heard) if speed]
+    assert max(moving) <= FAST + 1e-9
+    assert moving[0] < FAST, "from rest it comes up on a ramp"
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    ("at", "people", "rule"),
+    [
+        (None, (), "motion.pose_unknown"),
+        ((0.0, 0.0), None, "motion.people_unknown"),
+        ((7.62, -4.0), (), "motion.keep_out"),
+        ((9.62, 0.0), (), "motion.workspace"),
+        ((0.0, 0.0), ((0.9, 0.1),), "motion.separation"),
+        ((0.0, 0.0), ((float("nan"), 0.0),), "motion.finite"),
+    ],
+)
+def test_what_it_forbids_is_refused_with_its_rule(
+    robot: MakeRobot, at: Any, people: Any, rule: str
+) -> None:
+    here, heard = robot(at, people)
+    ask(here, 0.3)
+    assert wait(lambda: here.state.refusal.startswith(rule)), here.state.refusal
+    assert not any(speeds(heard))
+    assert here.stage.board.load, "a refusal is no stop"
+
+
+@pytest.mark.requirement("SR-24")
+def test_an_action_that_the_profile_does_not_name_is_refused(robot: MakeRobot) -> None:
+    here, _ = robot(actions="[count]", action__count__type="test_msgs/action/Fibonacci")
+    counting = CountingRobot(here.robot)
+
+    def refused_by_the_profile() -> bool:
+        assert not here.planner.send_goal(Fibonacci, "count", Fibonacci.Goal(order=3)).accepted
+        time.sleep(0.6)  # a goal that follows at once is no new one
+        return here.state.refusal == "goal.action: the profile has no action count"
+
+    assert wait(refused_by_the_profile), here.state.refusal
+    assert counting.counted == 0
+
+
+# --- plans
+
+
+class Planning:
+    """The planner that asks about plans, and Anna, who may approve them."""
+
+    def __init__(self, here: Scene, key: bytes) -> None:
+        self.here = here
+        self._key = key
+        self._operator = Operator(socket_path())
+
+    def ask(self, *steps: str) -> Any:
+        """About a plan in a world that has nothing special in it."""
+        request = CheckPlan.Request(plan=json.dumps({"plan": list(steps)}))
+        return self.here.planner.call(CheckPlan, "estop/check_plan", request)
+
+    def anna_says(self, decision: Decision) -> None:
+        """To the one plan that is held."""
+        (waiting,) = self._operator.pending().pending
+        vote = cast(waiting.held, "anna", decision, time.time(), self._key)
+        assert self._operator.vote(vote).outcome is Outcome.COUNTED
+
+
+@pytest.fixture
+def planning(scene: MakeScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planning:
+    """A gate whose profile lets Anna approve plans."""
+    key = os.urandom(32)
+    profile = yaml.safe_load(PROFILE.read_text())
+    profile["approvals"] = {"plan": {"k": 1, "names": ["anna"]}}
+    profile["approvers"] = {"anna": base64.b64encode(public_key(key)).decode()}
+    file = tmp_path / "robot.yaml"
+    file.write_text(yaml.safe_dump(profile))
+    monkeypatch.setenv("REDBUTTON_OPERATOR_DIR", str(tmp_path / "operator"))
+    return Planning(scene(profile=file), key)
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_plan_without_harm_is_allowed_and_one_with_harm_names_rule_and_step(
+    planning: Planning,
+) -> None:
+    harmless = planning.ask("pick Cup", "place Cup on Table")
+    assert (harmless.verdict, harmless.step) == (CheckPlan.Response.ALLOW, -1)
+    harmful = planning.ask("pick Vase", "throw Vase")
+    assert (harmful.verdict, harmful.step) == (CheckPlan.Response.REFUSE, 1)
+    assert harmful.rule == "throw.hazard"
+
+
+@pytest.mark.requirement("SR-25", "SR-26")
+def test_a_held_plan_is_allowed_once_after_a_person_has_approved_it(planning: Planning) -> None:
+    assert planning.ask(*HELD).verdict == CheckPlan.Response.HOLD
+    assert planning.ask(*HELD).verdict == CheckPlan.Response.HOLD, "asking again approves nothing"
+    planning.anna_says(Decision.APPROVE)
+    assert planning.ask(*HELD, "pick Cup").verdict == CheckPlan.Response.HOLD, "it is another one"
+    assert planning.ask(*HELD).verdict == CheckPlan.Response.ALLOW
+    assert planning.ask(*HELD).verdict == CheckPlan.Response.HOLD, "once"
+
+
+@pytest.mark.requirement("SR-26")
+def test_a_held_plan_that_a_person_denies_is_refused(planning: Planning) -> None:
+    planning.ask(*HELD)
+    planning.anna_says(Decision.DENY)
+    assert planning.ask(*HELD).verdict == CheckPlan.Response.REFUSE
+
+
+@pytest.mark.requirement("SR-10", "SR-26")
+def test_a_stop_ends_what_was_approved_before_it(planning: Planning) -> None:
+    planning.ask(*HELD)
+    planning.anna_says(Decision.APPROVE)
+    planning.here.stage.board.press()
+    assert planning.here.stage.board.wait_load(False, 1.0)
+    assert wait(lambda: planning.here.state.first_cause)
+    assert planning.ask(*HELD).verdict == CheckPlan.Response.HOLD
