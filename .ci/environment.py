@@ -308,7 +308,8 @@ def base_python() -> str:
 
 def lock_files(wheels: bool) -> list[Path]:
     """Return the lists of what goes into .venv."""
-    return [LOCKS / name for name in ("python.txt", *(["ros.txt"] if wheels else []), "stubs.txt")]
+    names = ("python.txt", *(["ros.txt"] if wheels else []), "model.txt", "stubs.txt")
+    return [LOCKS / name for name in names]
 
 
 def venv_is_current(wheels: bool) -> bool:

@@ -66,6 +66,10 @@ class MissingTool(RedbuttonError):
     exit_code = 11
 
 
+class EmbeddingMissing(MissingTool):
+    """The model with which texts are judged by their meaning is not installed."""
+
+
 class StopNotProven(RedbuttonError):
     """A stop was requested, and the mirror contacts did not prove it in time."""
 
@@ -82,6 +86,12 @@ class ProfileWrong(RedbuttonError):
     """A robot's profile is missing, malformed, or contradicts itself."""
 
     exit_code = 16
+
+
+class EmbeddingWrong(RedbuttonError):
+    """The model with which texts are judged is not the one that the checks were tried with."""
+
+    exit_code = 18
 
 
 class ApprovalRefused(RedbuttonError):

@@ -14,6 +14,7 @@ from redbutton.checks import check_cli
 from redbutton.checks.check_cli import answer
 from redbutton.checks.profile import EXAMPLES, load
 from redbutton.checks.request import LONGEST, RequestCheck
+from redbutton.checks.verdict import Judgement, Verdict
 
 APP = typer.Typer()
 check_cli.register(APP)
@@ -143,3 +144,29 @@ def test_each_verdict_is_written_before_the_next_line_comes() -> None:
         process.stdin.close()
         process.stdout.close()
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.requirement("SR-27")
+@pytest.mark.parametrize("learned", list(Judgement))
+@pytest.mark.parametrize(
+    ("line", "without"),
+    [
+        (b'{"text": "Bring the cup."}', "allow"),
+        (b'{"text": "Throw the vase."}', "refuse"),
+        (b'{"text": "Bring the cup.", "plan": ["turn on Tap"]}', "hold"),
+    ],
+)
+def test_a_learned_check_only_ever_makes_allowed_into_held(
+    learned: Judgement, line: bytes, without: str
+) -> None:
+    check = RequestCheck(meaning=lambda _: Verdict(verdict=learned, rule="learned"))
+    (said,) = verdicts(check, line)
+    held = without == "allow" and learned is not Judgement.ALLOW
+    assert said["verdict"] == ("hold" if held else without)
+
+
+@pytest.mark.requirement("SR-27")
+def test_without_a_learned_check_the_profile_may_hold_every_text() -> None:
+    base = RequestCheck(load(EXAMPLES / "mobile_base.yaml"))
+    (said,) = verdicts(base, b'{"text": "Bring the cup."}')
+    assert (said["verdict"], said["rule"]) == ("hold", "text.no_screen")

@@ -54,10 +54,14 @@ def check(
     Reads {"text", "plan", "world", "command"} and writes {"verdict", "rule", "step", "reason"},
     both one JSON object a line. What is not understood is held, what cannot be read refused.
     """
+    from redbutton.checks import meaning
     from redbutton.checks.profile import load
     from redbutton.checks.request import RequestCheck
 
-    judge = RequestCheck(load(profile) if profile is not None else None)
+    learned = meaning.installed()
+    judge = RequestCheck(
+        load(profile) if profile is not None else None, learned.judge if learned else None
+    )
     if str(file) == "-":
         _write(answer(sys.stdin.buffer, judge))
         return

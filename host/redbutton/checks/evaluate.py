@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from redbutton.checks import meaning
 from redbutton.checks.ontology import Ontology
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.text import TextScreen
-from redbutton.checks.verdict import Judgement, Verdict
+from redbutton.checks.verdict import Judgement, Verdict, worst
 from redbutton.errors import RedbuttonError
 from redbutton.model import Frozen
 
@@ -45,6 +46,7 @@ class Layer(str, Enum):
 
     PLANS = "plans"
     TEXT = "text"
+    MEANING = "text and its meaning"
 
 
 class LabelledCase(Frozen):
@@ -246,6 +248,12 @@ def evaluate(
         ),
         Layer.TEXT: lambda case: screen.judge(case.text, case.world) if case.text else None,
     }
+    if learned := meaning.installed():
+        judges[Layer.MEANING] = lambda case: (
+            worst([screen.judge(case.text, case.world), learned.judge(case.text)])
+            if case.text
+            else None
+        )
     chosen = halved(cases, split)
     outcomes = {
         layer: [Outcome(case, said) for case in chosen if (said := judge(case)) is not None]

@@ -9,16 +9,16 @@
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from redbutton.checks.motion import JointPoint, MotionCheck, PersonSeen, Pose
 from redbutton.checks.plan import PlanCheck
-from redbutton.checks.profile import RobotProfile
+from redbutton.checks.profile import RobotProfile, WithoutScreen
 from redbutton.checks.text import TextScreen
-from redbutton.checks.verdict import Judgement, Verdict, worst
+from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, worst
 from redbutton.model import Frozen
 
 LONGEST = 1_000_000  # bytes
@@ -66,9 +66,13 @@ class Command(Frozen):
 class RequestCheck:
     """Judges questions."""
 
-    def __init__(self, profile: RobotProfile | None = None) -> None:
-        """`profile`: of the robot; without one no motion passes."""
+    def __init__(
+        self, profile: RobotProfile | None = None, meaning: Callable[[str], Verdict] | None = None
+    ) -> None:
+        """`profile`: of the robot; without one no motion passes. `meaning`: a learned check of
+        texts, that may only object."""
         self._profile = profile
+        self._meaning = meaning
         self._plans = PlanCheck()
         self._texts = TextScreen(self._plans)
 
@@ -94,8 +98,17 @@ class RequestCheck:
             yield self._plans.judge(given["plan"], world)
         if "text" in given:
             yield self._texts.judge(given["text"], world)
+            yield self._meant(given["text"])
         if "command" in given:
             yield self._motion(given["command"])
+
+    def _meant(self, text: Any) -> Verdict:
+        if self._meaning is not None:
+            said = self._meaning(text)
+            return said if said.verdict is not Judgement.REFUSE else _held(said.rule, said.reason)
+        if self._profile is None or self._profile.text_without_screen is WithoutScreen.ALLOW:
+            return ALLOWED
+        return _held("text.no_screen", "nothing here reads what texts mean, and the profile holds")
 
     def _motion(self, given: object) -> Verdict:
         if self._profile is None:
@@ -128,6 +141,10 @@ class RequestCheck:
 
 def _no_number(name: str) -> object:
     raise ValueError(name)
+
+
+def _held(rule: str, reason: str) -> Verdict:
+    return Verdict(verdict=Judgement.HOLD, rule=rule, reason=reason)
 
 
 def _refused(rule: str, reason: str) -> Verdict:
