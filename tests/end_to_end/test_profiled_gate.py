@@ -180,6 +180,14 @@ def test_a_plan_without_harm_is_allowed_and_one_with_harm_names_rule_and_step(
     assert harmful.rule == "throw.hazard"
 
 
+@pytest.mark.requirement("SR-20", "SR-24")
+def test_a_plan_that_takes_long_to_judge_is_refused_and_stops_nothing(planning: Planning) -> None:
+    endless = planning.ask(*["pick Cup"] * 10_000)
+    assert (endless.verdict, endless.rule) == (CheckPlan.Response.REFUSE, "request.malformed")
+    assert planning.ask(*["pick Cup"] * 600).rule != "request.malformed"
+    assert planning.here.stage.board.load
+
+
 @pytest.mark.requirement("SR-25", "SR-26")
 def test_a_held_plan_is_allowed_once_after_a_person_has_approved_it(planning: Planning) -> None:
     assert planning.ask(*HELD).verdict == CheckPlan.Response.HOLD

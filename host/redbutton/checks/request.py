@@ -67,10 +67,14 @@ class RequestCheck:
     """Judges questions."""
 
     def __init__(
-        self, profile: RobotProfile | None = None, meaning: Callable[[str], Verdict] | None = None
+        self,
+        profile: RobotProfile | None = None,
+        meaning: Callable[[str], Verdict] | None = None,
+        longest: int = LONGEST,
     ) -> None:
         """`profile`: of the robot; without one no motion passes. `meaning`: a learned check of
-        texts, that may only object."""
+        texts, that may only object. `longest`: question that is judged, in bytes."""
+        self._longest = longest
         self._profile = profile
         self._meaning = meaning
         self._plans = PlanCheck()
@@ -78,8 +82,8 @@ class RequestCheck:
 
     def judge(self, question: bytes) -> Verdict:
         """The worst verdict on what is asked. Never raises."""
-        if len(question) > LONGEST:
-            return _refused("request.malformed", f"more than {LONGEST} bytes")
+        if len(question) > self._longest:
+            return _refused("request.malformed", f"more than {self._longest} bytes")
         try:
             given = json.loads(question.decode("utf-8"), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:

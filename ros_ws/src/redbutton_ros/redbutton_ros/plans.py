@@ -28,6 +28,7 @@ VERDICTS = {
 }
 
 WHOLE_PLAN = -1
+QUESTION_MAX = 16_000  # bytes, some hundred steps: more would keep the gate from its heartbeat
 
 
 class Plans:
@@ -42,7 +43,7 @@ class Plans:
             keys = {name: base64.b64decode(profile.approvers[name]) for name in approval.names}
             desk, needed = Desk(keys, bytes.fromhex(digest(profile))), approval.k
             self._channel = Channel(socket_path(), desk, _operators(own), self._report)
-        self._review = Review(RequestCheck(profile).judge, desk, needed)
+        self._review = Review(RequestCheck(profile, longest=QUESTION_MAX).judge, desk, needed)
 
     def turn(self, now: float) -> None:
         """Hear operators."""
