@@ -11,7 +11,7 @@ COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py
 CHIP_IMAGE = $(or $(RP2_UF2),dist/RPI_PICO-1.25.0.uf2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark gate-latency coverage mutation sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
+.PHONY: help demo test lint requirements benchmark check-latency gate-latency coverage mutation sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -41,6 +41,9 @@ mutation:  ## change decide.py and wire.py in every small way; a quarter of an h
 
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
+
+check-latency:  ## print how long the checks of motion take
+	@$(IN_ENVIRONMENT) python tests/benchmarks/checks_latency.py
 
 gate-latency:  ## print what the gate adds to a command's way, and how long a stop takes; some minutes
 	@$(IN_ENVIRONMENT) python tests/benchmarks/gate_latency.py
