@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from redbutton.checks import check_cli
 from redbutton.checks.check_cli import answer
-from redbutton.checks.profile import EXAMPLES, load
+from redbutton.checks.profile import EXAMPLES, RobotProfile, load
 from redbutton.checks.request import LONGEST, RequestCheck
 from redbutton.checks.verdict import Judgement, Verdict
 
@@ -170,3 +170,43 @@ def test_without_a_learned_check_the_profile_may_hold_every_text() -> None:
     base = RequestCheck(load(EXAMPLES / "mobile_base.yaml"))
     (said,) = verdicts(base, b'{"text": "Bring the cup."}')
     assert (said["verdict"], said["rule"]) == ("hold", "text.no_screen")
+
+
+@pytest.fixture(scope="session")
+def home() -> RequestCheck:
+    """The checks of a robot in a home, with actions and objects of its own."""
+    return RequestCheck(load(EXAMPLES / "home_manipulator.yaml"))
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    ("plan", "rule", "step"),
+    [
+        (["pick Cup", "wash Cup"], "plan.action", 1),
+        ([{"name": "go_to", "place": "sofa", "parameters": {"speed": 0.3}}], "", None),
+        ([{"name": "go to", "place": "sofa", "parameters": {"speed": 3}}], "plan.parameter", 0),
+        ([{"name": "go to", "place": "sofa", "parameters": {"speed": True}}], "plan.parameter", 0),
+        ([{"name": "go to", "place": "sofa", "parameters": {"sped": 0.3}}], "plan.parameter", 0),
+    ],
+)
+def test_a_plan_takes_only_steps_that_the_profile_names(
+    home: RequestCheck, plan: list[object], rule: str, step: int | None
+) -> None:
+    (said,) = verdicts(home, json.dumps({"plan": plan}).encode())
+    assert (said["rule"], said["step"]) == (rule, step)
+
+
+@pytest.mark.requirement("SR-24")
+def test_what_the_profile_calls_its_things_is_known() -> None:
+    profile = load(EXAMPLES / "mobile_base.yaml")
+    profile = RobotProfile.model_validate(
+        {
+            **profile.model_dump(by_alias=True),
+            "actions": {"throw": {}},
+            "objects": {"zorgblatt": {"hazards": ["heavy", "sharp"]}},
+        }
+    )
+    (known,) = verdicts(RequestCheck(profile), b'{"plan": ["throw zorgblatt"]}')
+    (unknown,) = verdicts(RequestCheck(), b'{"plan": ["throw zorgblatt"]}')
+    assert (known["verdict"], known["rule"]) == ("refuse", "throw.hazard")
+    assert unknown["rule"] != known["rule"]

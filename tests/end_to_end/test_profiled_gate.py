@@ -161,6 +161,7 @@ def planning(scene: MakeScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A gate whose profile lets Anna approve plans."""
     key = os.urandom(32)
     profile = yaml.safe_load(PROFILE.read_text())
+    profile["actions"] = {name: {} for name in ("pick", "place", "throw", "turn_on")}
     profile["approvals"] = {"plan": {"k": 1, "names": ["anna"]}}
     profile["approvers"] = {"anna": base64.b64encode(public_key(key)).decode()}
     file = tmp_path / "robot.yaml"

@@ -15,8 +15,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from redbutton.checks.motion import JointPoint, MotionCheck, PersonSeen, Pose
-from redbutton.checks.plan import PlanCheck
-from redbutton.checks.profile import RobotProfile, WithoutScreen
+from redbutton.checks.ontology import Ontology
+from redbutton.checks.plan import Action, PlanCheck
+from redbutton.checks.profile import Parameter, RobotProfile, WithoutScreen
 from redbutton.checks.text import TextScreen
 from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, worst
 from redbutton.model import Frozen
@@ -77,7 +78,7 @@ class RequestCheck:
         self._longest = longest
         self._profile = profile
         self._meaning = meaning
-        self._plans = PlanCheck()
+        self._plans = PlanCheck(ontology=_ontology(profile))
         self._texts = TextScreen(self._plans)
 
     def judge(self, question: bytes) -> Verdict:
@@ -100,11 +101,34 @@ class RequestCheck:
             yield _refused("request.empty", "neither text nor plan nor command")
         if "plan" in given:
             yield self._plans.judge(given["plan"], world)
+            yield from self._permitted(given["plan"])
         if "text" in given:
             yield self._texts.judge(given["text"], world)
             yield self._meant(given["text"])
         if "command" in given:
             yield self._motion(given["command"])
+
+    def _permitted(self, plan: Any) -> Iterator[Verdict]:
+        """Of steps that the profile does not let the planner take, or not so."""
+        if self._profile is None or not isinstance(plan, list):
+            return
+        for number, step in enumerate(plan):
+            try:
+                action = Action.model_validate(self._plans.action(step))
+            except (ValueError, TypeError):
+                return  # ill-shaped, which the check of plans refuses
+            name = "_".join(action.name.casefold().split())
+            entry = self._profile.actions.get(name)
+            if entry is None:
+                reason = f"the profile has no action {name[:60]!r}"
+                yield _refused("plan.action", reason, number)
+                return
+            for key, value in action.parameters.items():
+                allowed = entry.parameters.get(key)
+                if allowed is None or not _fits(allowed, value):
+                    reason = f"the profile does not let {name} have such a {key[:60]!r}"
+                    yield _refused("plan.parameter", reason, number)
+                    return
 
     def _meant(self, text: Any) -> Verdict:
         if self._meaning is not None:
@@ -147,9 +171,34 @@ def _no_number(name: str) -> object:
     raise ValueError(name)
 
 
+def _ontology(profile: RobotProfile | None) -> Ontology | None:
+    """What is shipped, with the profile's own classes of objects."""
+    if profile is None or not profile.objects:
+        return None
+    return Ontology.shipped().extended(
+        {
+            name: {
+                "is": [entry.parent] if entry.parent else [],
+                "hazards": sorted(entry.hazards),
+                "words": [*entry.words, name.replace("_", " ")],
+            }
+            for name, entry in profile.objects.items()
+        }
+    )
+
+
+def _fits(allowed: Parameter, value: object) -> bool:
+    """Whether a value is of the type, and in the range, that the profile names."""
+    if allowed.range is not None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return allowed.range.min <= value <= allowed.range.max
+    return isinstance(value, str)
+
+
 def _held(rule: str, reason: str) -> Verdict:
     return Verdict(verdict=Judgement.HOLD, rule=rule, reason=reason)
 
 
-def _refused(rule: str, reason: str) -> Verdict:
-    return Verdict(verdict=Judgement.REFUSE, rule=rule, reason=reason)
+def _refused(rule: str, reason: str, step: int | None = None) -> Verdict:
+    return Verdict(verdict=Judgement.REFUSE, rule=rule, step=step, reason=reason)
