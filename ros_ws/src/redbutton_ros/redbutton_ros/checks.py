@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
 from redbutton.checks.profile import ParameterType, RobotProfile
@@ -25,11 +26,19 @@ from redbutton.checks.verdict import Judgement, Verdict
 from redbutton.crossing import JOINT_TRAJECTORY, Crossing
 from redbutton_ros.kinds import SECOND, load, stamp_ns, twist_of
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 TOPICS = {
     "pose": "nav_msgs/msg/Odometry",
     "people": "geometry_msgs/msg/PoseArray",
     "joints": "sensor_msgs/msg/JointState",
 }
+# Hears whatever a sensor promises. With nothing to go wrong there are no events to wait for.
+SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+SILENT = SubscriptionEventCallbacks(use_default_callbacks=False)
 ZERO = (0.0, 0.0, 0.0)
 # Types of a goal's fields that say where to, and the poses in each.
 POSES: dict[str, Callable[[Any], Iterable[Any]]] = {
@@ -57,7 +66,9 @@ class Surroundings:
         hear = {"pose": self._on_pose, "people": self._on_people, "joints": self._on_joints}
         for name, topic in topics.items():
             if topic:
-                robot.create_subscription(load(TOPICS[name]), topic, hear[name], 1)
+                robot.create_subscription(
+                    load(TOPICS[name]), topic, hear[name], SENSOR, event_callbacks=SILENT
+                )
 
     def people(self, now: float) -> Sequence[PersonSeen] | None:
         """All who are seen; None if that is not known."""
