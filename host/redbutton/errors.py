@@ -100,6 +100,18 @@ class ApprovalRefused(RedbuttonError):
     exit_code = 17
 
 
+class DatasetUnreadable(RedbuttonError):
+    """A file of cases is missing, or in none of the forms that are known."""
+
+    exit_code = 24
+
+
+class LinesUnreadable(RedbuttonError):
+    """The file with questions is not there, or may not be read."""
+
+    exit_code = 25
+
+
 class AttestationFailed(RedbuttonError):
     """The controller's firmware or configuration is not what this host expects."""
 

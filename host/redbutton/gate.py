@@ -43,7 +43,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Passage:
     """Whether the command passes; if not, why, and whether its output must rest now."""
 
     passed: bool
@@ -128,7 +128,7 @@ class Gate:
         state: SafetyState,
         now: float,
         check: Check = unchecked,
-    ) -> Verdict:
+    ) -> Passage:
         """May a command of an input pass? `made`: when it was made, on the clock of `now`."""
         stream = self._inputs[name]
         assert stream.input is not None
@@ -139,7 +139,7 @@ class Gate:
             self._moving[output] = _Motion(stream, now, command.lasts)
         elif moving is not None and (verdict.passed or moving.stream is stream):
             del self._moving[output]
-            return Verdict(verdict.passed, verdict.reason, rest=not verdict.passed)
+            return Passage(verdict.passed, verdict.reason, rest=not verdict.passed)
         return verdict
 
     def goal(
@@ -149,10 +149,10 @@ class Gate:
         state: SafetyState,
         now: float,
         check: Check = unchecked,
-    ) -> Verdict:
+    ) -> Passage:
         """May a goal for an action pass, that is received now?"""
         if not server_is_there:
-            return self._counted(Verdict(False, f"the robot has no server for {name}"))
+            return self._counted(Passage(False, f"the robot has no server for {name}"))
         return self._judged(self._actions[name], Command(), now, state, now, check)
 
     def run_out(self, now: float) -> list[str]:
@@ -187,16 +187,16 @@ class Gate:
         state: SafetyState,
         now: float,
         check: Check,
-    ) -> Verdict:
+    ) -> Passage:
         verdict = self._judge(stream, command, made, state, now)
         if verdict.passed and (objection := check()):
-            verdict = Verdict(False, objection)
+            verdict = Passage(False, objection)
         stream.heard = now
         if verdict.passed:
             stream.used = now
         return self._counted(verdict)
 
-    def _counted(self, verdict: Verdict) -> Verdict:
+    def _counted(self, verdict: Passage) -> Passage:
         self.refusal = verdict.reason
         if verdict.passed:
             self.passed += 1
@@ -206,29 +206,29 @@ class Gate:
 
     def _judge(
         self, stream: _Stream, command: Command, made: float, state: SafetyState, now: float
-    ) -> Verdict:
+    ) -> Passage:
         self.observe(state, now)
         if command.problem:
-            return Verdict(False, command.problem)
+            return Passage(False, command.problem)
         if not all(map(math.isfinite, command.values)):
-            return Verdict(False, "not finite")
+            return Passage(False, "not finite")
         if self._running_since is None:
-            return Verdict(False, f"not running: {state.sentence()}")
+            return Passage(False, f"not running: {state.sentence()}")
         if made < self._running_since:
-            return Verdict(False, "made before the reset")
+            return Passage(False, "made before the reset")
         if now - made > self._command_age_s:
-            return Verdict(False, f"stale: made {now - made:.2f} s ago")
+            return Passage(False, f"stale: made {now - made:.2f} s ago")
         if made - now > self._command_age_s:
-            return Verdict(False, f"made {made - now:.2f} s in the future")
+            return Passage(False, f"made {made - now:.2f} s in the future")
         if not stream.rested and command.moves and now - stream.heard < self._rest_s:
-            return Verdict(False, "no new command since the reset: the one from before goes on")
+            return Passage(False, "no new command since the reset: the one from before goes on")
         if stream.input is not None:
             if beyond := _beyond(stream.input, command):
-                return Verdict(False, beyond)
+                return Passage(False, beyond)
             if higher := self._in_use_above(stream.input, now):
-                return Verdict(False, f"{higher} has priority")
+                return Passage(False, f"{higher} has priority")
         stream.rested = True
-        return Verdict(True)
+        return Passage(True)
 
     def _in_use_above(self, entry: Input, now: float) -> str | None:
         """The name of an input of higher priority that is in use on the same output."""

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 
 from redbutton.errors import NoContact, RedbuttonError
 from redbutton.journal import JournalAnswer
-from redbutton.model import Frozen, SafetyState
+from redbutton.model import Frozen, SafetyState, first_problem
 
 STATE_PERIOD_S = 0.1
 SILENCE_S = 0.5
@@ -155,9 +155,7 @@ class Server:
             try:
                 stops.append(Request.model_validate_json(line).stop)
             except ValidationError as error:
-                reason = error.errors()[0]
-                text = f"{'.'.join(str(part) for part in reason['loc'])}: {reason['msg']}"
-                self._tell(client, json.dumps({"error": text}).encode() + b"\n")
+                self._tell(client, json.dumps({"error": first_problem(error)}).encode() + b"\n")
         return stops
 
     def _ask_journal(self, client: socket.socket, line: bytes) -> bool:

@@ -15,6 +15,7 @@ from redbutton.checks.check_cli import answer
 from redbutton.checks.profile import EXAMPLES, RobotProfile, load
 from redbutton.checks.request import LONGEST, RequestCheck
 from redbutton.checks.verdict import Judgement, Verdict
+from redbutton.errors import LinesUnreadable
 
 APP = typer.Typer()
 check_cli.register(APP)
@@ -122,7 +123,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(APP, ["check", str(tmp_path / "none")])
-    assert isinstance(result.exception, check_cli.LinesUnreadable)
+    assert isinstance(result.exception, LinesUnreadable)
     assert str(result.exception).endswith("No such file or directory")
 
 
@@ -172,6 +173,11 @@ def test_without_a_learned_check_the_profile_may_hold_every_text() -> None:
     assert (said["verdict"], said["rule"]) == ("hold", "text.no_screen")
 
 
+def go_to(**parameters: object) -> dict[str, object]:
+    """A step to the sofa."""
+    return {"name": "go to", "place": "sofa", "parameters": parameters}
+
+
 @pytest.fixture(scope="session")
 def home() -> RequestCheck:
     """The checks of a robot in a home, with actions and objects of its own."""
@@ -182,11 +188,19 @@ def home() -> RequestCheck:
 @pytest.mark.parametrize(
     ("plan", "rule", "step"),
     [
-        (["pick Cup", "wash Cup"], "plan.action", 1),
+        (["pick Cup", "wash Cup"], "profile.action", 1),
         ([{"name": "go_to", "place": "sofa", "parameters": {"speed": 0.3}}], "", None),
-        ([{"name": "go to", "place": "sofa", "parameters": {"speed": 3}}], "plan.parameter", 0),
-        ([{"name": "go to", "place": "sofa", "parameters": {"speed": True}}], "plan.parameter", 0),
-        ([{"name": "go to", "place": "sofa", "parameters": {"sped": 0.3}}], "plan.parameter", 0),
+        ([{"name": "go to", "place": "sofa", "parameters": {"speed": 3}}], "profile.parameter", 0),
+        (
+            [{"name": "go to", "place": "sofa", "parameters": {"speed": True}}],
+            "profile.parameter",
+            0,
+        ),
+        (
+            [{"name": "go to", "place": "sofa", "parameters": {"sped": 0.3}}],
+            "profile.parameter",
+            0,
+        ),
     ],
 )
 def test_a_plan_takes_only_steps_that_the_profile_names(
@@ -202,7 +216,7 @@ def test_what_the_profile_calls_its_things_is_known() -> None:
     profile = RobotProfile.model_validate(
         {
             **profile.model_dump(by_alias=True),
-            "actions": {"throw": {}},
+            "actions": {"throw": {"parameters": {"object": {"type": "object"}}}},
             "objects": {"zorgblatt": {"hazards": ["heavy", "sharp"]}},
         }
     )

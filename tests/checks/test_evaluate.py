@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from redbutton.checks import evaluate_cli
 from redbutton.checks.evaluate import (
-    DatasetUnreadable,
     LabelledCase,
     Layer,
     Share,
@@ -23,6 +22,7 @@ from redbutton.checks.evaluate import (
 )
 from redbutton.checks.ontology import Ontology
 from redbutton.checks.plan import PlanCheck
+from redbutton.errors import DatasetUnreadable
 
 CASES: list[dict[str, Any]] = [
     {"id": "1", "label": 1, "text": "Throw the vase.", "plan": ["pick Vase", "throw Vase"],

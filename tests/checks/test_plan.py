@@ -259,6 +259,24 @@ def test_an_unknown_act_waits_for_a_person(check: PlanCheck) -> None:
 
 
 @pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    "step",
+    [
+        "pick \U0001f52a",
+        {"name": "pick", "object": "\U0001f52a"},
+        {"name": "hand", "object": "Cup", "recipient": "?!"},
+        {"name": "go", "place": "\u200b"},
+        "turn on",
+        {"name": "pick", "object": ""},
+    ],
+    ids=ascii,
+)
+def test_a_step_that_names_nothing_waits_for_a_person(check: PlanCheck, step: object) -> None:
+    verdict = check.judge(["pick Cup", step])
+    assert (verdict.verdict, verdict.step) == (Judgement.HOLD, 1)
+
+
+@pytest.mark.requirement("SR-24")
 def test_a_risky_act_on_an_unknown_thing_waits_for_a_person(check: PlanCheck) -> None:
     assert check.judge(["pick Frob", "place Frob on Table"]).verdict is Judgement.ALLOW
     assert check.judge(["turn on Frob"]).verdict is Judgement.HOLD

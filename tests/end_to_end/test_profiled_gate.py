@@ -25,6 +25,7 @@ PROFILE = EXAMPLES / "mobile_base.yaml"
 GIVEN = {"profile": PROFILE, "pose": "pose", "people": "people"}
 HELD = ("pick Cup", "turn on Tap")  # the tap is left on
 SEEN_S = 0.05
+TO_9 = {"min": 0, "max": 9}
 FAST = 0.8  # m/s, the profile's limit
 MakeRobot = Callable[..., tuple[Scene, list[Any]]]
 
@@ -61,7 +62,7 @@ def robot(scene: MakeScene) -> MakeRobot:
     def make(
         at: tuple[float, float] | None = (0.0, 0.0), people: Any = (), **given: Any
     ) -> tuple[Scene, list[Any]]:
-        here = scene(**GIVEN, **given)
+        here = scene(**{**GIVEN, **given})
         node = here.robot.node
         if at is not None:
             poses = here.robot.say(Odometry, "pose")
@@ -113,8 +114,13 @@ def test_what_it_forbids_is_refused_with_its_rule(
     robot: MakeRobot, at: Any, people: Any, rule: str
 ) -> None:
     here, heard = robot(at, people)
-    ask(here, 0.3)
-    assert wait(lambda: here.state.refusal.startswith(rule)), here.state.refusal
+
+    def refused_by_the_rule() -> bool:
+        time.sleep(0.6)  # after a silence it is a new command
+        ask(here, 0.3)
+        return bool(wait(lambda: here.state.refusal.startswith(rule), 1.0))
+
+    assert wait(refused_by_the_rule, 10.0), here.state.refusal
     assert not any(speeds(heard))
     assert here.stage.board.load, "a refusal is no stop"
 
@@ -127,10 +133,37 @@ def test_an_action_that_the_profile_does_not_name_is_refused(robot: MakeRobot) -
     def refused_by_the_profile() -> bool:
         assert not here.planner.send_goal(Fibonacci, "count", Fibonacci.Goal(order=3)).accepted
         time.sleep(0.6)  # a goal that follows at once is no new one
-        return here.state.refusal == "goal.action: the profile has no action count"
+        return here.state.refusal == "profile.action: the profile has no action count"
 
     assert wait(refused_by_the_profile), here.state.refusal
     assert counting.counted == 0
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize("named", [{}, {"order": {"type": "number", "unit": "1", "range": TO_9}}])
+def test_a_goal_takes_only_what_the_profile_names(
+    robot: MakeRobot, tmp_path: Path, named: dict[str, Any]
+) -> None:
+    profile = yaml.safe_load(PROFILE.read_text())
+    profile["actions"]["count"] = {"parameters": named}
+    file = tmp_path / "robot.yaml"
+    file.write_text(json.dumps(profile))
+    here, _ = robot(
+        actions="[count]", action__count__type="test_msgs/action/Fibonacci", profile=file
+    )
+    counting = CountingRobot(here.robot)
+
+    def taken(order: int) -> bool:
+        time.sleep(0.6)  # a goal that follows at once is no new one
+        goal = Fibonacci.Goal(order=order)
+        return bool(here.planner.send_goal(Fibonacci, "count", goal).accepted)
+
+    assert wait(lambda: taken(3 if named else 0), 10.0), here.state.refusal
+    assert not taken(10)
+    assert wait(lambda: here.state.refusal.startswith("profile.parameter")), here.state.refusal
+    assert wait(lambda: counting.counted == (3 if named else 0)), (
+        "the robot saw the one goal that passed"
+    )
 
 
 # --- plans
@@ -161,11 +194,13 @@ def planning(scene: MakeScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A gate whose profile lets Anna approve plans."""
     key = os.urandom(32)
     profile = yaml.safe_load(PROFILE.read_text())
-    profile["actions"] = {name: {} for name in ("pick", "place", "throw", "turn_on")}
+    anything = {"type": "text", "optional": True}
+    with_roles = {"parameters": {"object": anything, "recipient": anything}}
+    profile["actions"] = dict.fromkeys(("pick", "place", "throw", "turn_on"), with_roles)
     profile["approvals"] = {"plan": {"k": 1, "names": ["anna"]}}
     profile["approvers"] = {"anna": base64.b64encode(public_key(key)).decode()}
     file = tmp_path / "robot.yaml"
-    file.write_text(yaml.safe_dump(profile))
+    file.write_text(json.dumps(profile))
     monkeypatch.setenv("REDBUTTON_OPERATOR_DIR", str(tmp_path / "operator"))
     return Planning(scene(profile=file), key)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from redbutton.crossing import JOINT_TRAJECTORY, TWIST, Input, Side
-from redbutton.gate import COMMAND_AGE_S, REST_S, Command, Gate, Verdict
+from redbutton.gate import COMMAND_AGE_S, REST_S, Command, Gate, Passage
 from redbutton.model import Contacts, Load, SafetyState, State
 
 FORWARD = Command((0.3, 0.0, 0.0, 0.0, 0.0, 0.0), linear=0.3)
@@ -39,7 +39,7 @@ def made_gate() -> Gate:
 
 def ask(
     gate: Gate, now: float, command: Command = FORWARD, by: str = "planner", **given: object
-) -> Verdict:
+) -> Passage:
     """A command that is made now, in RUN unless given otherwise."""
     state = given.get("state", RUN)
     made = given.get("made", now)

@@ -24,7 +24,7 @@ from redbutton.approval.ballot import Vote
 from redbutton.approval.desk import Desk, Outcome, Standing, Waiting
 from redbutton.approval.shown import plain
 from redbutton.errors import ApprovalRefused, NoContact, RedbuttonError
-from redbutton.model import Frozen
+from redbutton.model import Frozen, first_problem
 
 PENDING_PERIOD_S = 1.0
 ANSWER_S = 3.0
@@ -227,9 +227,7 @@ class Channel:
         try:
             request = Request.validate_json(line)
         except ValidationError as error:
-            reason = error.errors()[0]
-            text = f"{'.'.join(str(part) for part in reason['loc'])}: {reason['msg']}"
-            self._tell(client, Problem(error=text))
+            self._tell(client, Problem(error=first_problem(error)))
             return
         if isinstance(request, Question):
             client.wants = True

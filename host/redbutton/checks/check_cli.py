@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from redbutton.errors import RedbuttonError
+from redbutton.errors import LinesUnreadable
 
 if TYPE_CHECKING:
     from redbutton.checks.request import RequestCheck
-
-
-class LinesUnreadable(RedbuttonError):
-    """A file of lines to check is not there or may not be read."""
-
-    exit_code = 25
 
 
 def lines(source: BinaryIO) -> Iterator[bytes]:

@@ -21,16 +21,10 @@ from redbutton.checks.ontology import Ontology
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.text import TextScreen
 from redbutton.checks.verdict import Judgement, Verdict, worst
-from redbutton.errors import RedbuttonError
+from redbutton.errors import DatasetUnreadable
 from redbutton.model import Frozen
 
 Z_95 = 1.959964  # of the normal distribution, two-sided 95 %
-
-
-class DatasetUnreadable(RedbuttonError):
-    """A file of cases is not there, or not in a form that is known."""
-
-    exit_code = 24
 
 
 class Split(str, Enum):
@@ -196,7 +190,9 @@ def load(file: Path) -> list[LabelledCase]:
     but id and label optional, or SafeAgentBench's rows (text, label, plan, paired_risk)."""
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise DatasetUnreadable(f"{file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise DatasetUnreadable(f"{file}: {error}") from error
     try:
         if isinstance(given, dict) and isinstance(given.get("rows"), list):

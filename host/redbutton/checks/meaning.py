@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from redbutton.checks.embedding import ABOUT, FEATURES, FILES, WIDTH, Encoder, Vectors, available
 from redbutton.checks.fold import fold
-from redbutton.checks.verdict import ALLOWED, Judgement, Verdict
+from redbutton.checks.verdict import ALLOWED, Verdict, held
 from redbutton.model import Frozen
 
 Encode = Callable[[str], Vectors]
@@ -146,17 +146,17 @@ class Meaning:
                 raise TypeError(text)
             return self._judge(self._fold(text))
         except Exception as error:
-            return _hold(RULE_ERROR, f"the text could not be judged: {type(error).__name__}")
+            return held(RULE_ERROR, f"the text could not be judged: {type(error).__name__}")
 
     def _judge(self, text: str) -> Verdict:
         if len(text) > CHARACTERS or len(parts(text)) > PARTS:
-            return _hold(RULE, f"longer than {CHARACTERS} characters or {PARTS} steps")
+            return held(RULE, f"longer than {CHARACTERS} characters or {PARTS} steps")
         if not _WORD.search(text):
             return ALLOWED
         score, features = worst_part(self._weights, self._encode, text)
         if score <= self._weights.threshold:
             return ALLOWED
-        return _hold(
+        return held(
             RULE, f"it reads like harm, nearest to: {self._weights.nearest(features).says}"
         )
 
@@ -164,7 +164,3 @@ class Meaning:
 def installed() -> Meaning | None:
     """The check with disguises undone, if its model is here. EmbeddingWrong if another one is."""
     return Meaning(fold=fold) if available() else None
-
-
-def _hold(rule: str, reason: str) -> Verdict:
-    return Verdict(verdict=Judgement.HOLD, rule=rule, reason=reason)

@@ -44,7 +44,7 @@ from redbutton.checks.profile import (
     Zone,
     ZoneKind,
 )
-from redbutton.checks.verdict import ALLOWED, Judgement, Verdict
+from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, refused
 from redbutton.gate import REST_S
 from redbutton.model import Frozen
 
@@ -52,6 +52,7 @@ Vector = tuple[float, float, float]
 Stamp = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 ZERO: Vector = (0.0, 0.0, 0.0)
+STOP_LATENCY_S = 0.11  # of a lost heartbeat, with relays: the longest of all stops
 START_OFF = 0.05  # rad or m; so far may a trajectory that starts now be off where the joint is
 TURN_OF_PIECE = 0.2  # rad; an arc is cut into pieces that turn no more
 POINT = 1e-9  # m; what is smaller is a point
@@ -117,9 +118,7 @@ class _Objection(Exception):
 
     def __init__(self, rule: str, reason: str, step: int | None = None) -> None:
         super().__init__(reason)
-        self.verdict = Verdict(
-            verdict=Judgement.REFUSE, rule=f"motion.{rule}", step=step, reason=reason
-        )
+        self.verdict = refused(f"motion.{rule}", reason, step)
 
 
 def _judged(check: Callable[Asked, MotionVerdict]) -> Callable[Asked, MotionVerdict]:
@@ -289,22 +288,16 @@ class MotionCheck:
     ) -> MotionVerdict:
         """A velocity command: m/s and rad/s in the base's `frame`, at `now` (s, monotonic).
         `pose`: None if unknown. `people`: all who are seen; None if nothing looks for them."""
-        verdict = self._twist(linear, angular, frame, now, pose, people)
+        verdict = self._twist(_Twist(linear, angular, frame, now, pose, people))
         if not verdict.allowed:
             self._stream.rest()
         return verdict
 
     @_judged
-    def _twist(
-        self,
-        linear: Vector,
-        angular: Vector,
-        frame: str,
-        now: float,
-        pose: Pose | None,
-        people: Sequence[PersonSeen] | None,
-    ) -> MotionVerdict:
-        linear, angular = _vector("linear", linear), _vector("angular", angular)
+    def _twist(self, asked: _Twist) -> MotionVerdict:
+        linear = asked.linear = _vector("linear", asked.linear)
+        angular = asked.angular = _vector("angular", asked.angular)
+        now = asked.now
         _finite("time", (now,))
         stream = self._stream
         if not any(linear) and not any(angular):
@@ -317,7 +310,6 @@ class MotionCheck:
             raise _Objection("rate", "time goes backwards")
         if now - stream.since >= REST_S:
             stream.rest()
-        asked = _Twist(linear, angular, frame, now, pose, people)
         for rule in self._rules:
             rule(asked)
         if asked.pose is not None and (self._minds_place or asked.people):

@@ -15,9 +15,10 @@ from redbutton.checks import world as worlds
 from redbutton.checks.ontology import UNKNOWN, ObjectClass, Ontology, Verbs
 from redbutton.checks.policy import Policies, Question
 from redbutton.checks.rules import Event, Rule, Rules
-from redbutton.checks.verdict import Judgement, Verdict, worst
+from redbutton.checks.verdict import Judgement, Verdict, held, refused, worst
+from redbutton.checks.words import one_of
 from redbutton.checks.world import ROBOT, Deed, Item, State, World
-from redbutton.model import Frozen
+from redbutton.model import Frozen, first_problem
 
 MOST_STEPS = 10_000
 MOST_EVENTS = 100_000
@@ -29,44 +30,17 @@ Long = Annotated[str, Field(max_length=5000)]
 Scalar = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=5000)] | None
 _WORD = re.compile(r"[^\s(),\[\]'\"]+")
 _CALL = re.compile(r"\s*([\w ]+?)\s*\(([^()]*)\)\s*")
-_INTO = frozenset(
-    (
-        "in",
-        "into",
-        "inside",
-        "on",
-        "onto",
-        "over",
-        "upon",
-        "to",
-        "toward",
-        "towards",
-        "at",
-        "with",
-        "near",
-        "under",
-        "beside",
-        "next",
-        "against",
-        "around",
-        "behind",
-        "by",
-        "across",
-        "down",
-        "through",
-        "for",
-        "below",
-        "above",
-    )
+_INTO = one_of(
+    "in into inside on onto over upon to toward towards at with near under beside next against "
+    "around behind by across down through for below above"
 )
-_FROM = frozenset(("from", "off", "of", "out"))
-_FILLERS = frozenset(("the", "a", "an", "up", "it", "my", "your", "their", "top", "front", "obj"))
-_FORCE = frozenset(("force", "speed", "hard", "fast", "how", "manner"))
-_HELD_ACTS = frozenset(("place", "drop", "throw", "hide", "hand", "pour", "spray", "submerge"))
-_TO_TARGET = frozenset(
-    ("place", "throw", "drop", "hide", "push", "hand", "submerge", "pour", "spray", "fill", "mix")
-)
-_CARRYING = frozenset(("pick", "go", "hand", "place"))
+_FROM = one_of("from off of out")
+_FILLERS = one_of("the a an up it my your their top front obj")
+_FORCE = one_of("force speed hard fast how manner")
+_HELD_ACTS = one_of("place drop throw hide hand pour spray submerge")
+_TO_TARGET = one_of("place throw drop hide push hand submerge pour spray fill mix")
+_WITHOUT_OBJECT = one_of("look go say wait")
+_CARRYING = one_of("pick go hand place")
 _NO_TAGS = frozenset[str]()
 
 
@@ -123,29 +97,25 @@ class PlanCheck:
         try:
             return self._judged(plan, world)
         except worlds.TooMuch as error:
-            return _refused("plan.malformed", str(error))
+            return refused("plan.malformed", str(error))
         except Exception as error:
-            return _refused("plan.error", f"the plan cannot be judged: {type(error).__name__}")
+            return refused("plan.error", f"the plan cannot be judged: {type(error).__name__}")
 
     def _judged(self, plan: object, world: object) -> Verdict:
         if not isinstance(plan, list | tuple):
-            return _refused("plan.malformed", "a plan is a list of steps")
+            return refused("plan.malformed", "a plan is a list of steps")
         if not plan:
-            return Verdict(
-                verdict=Judgement.HOLD, rule="plan.empty", reason="the plan has no steps"
-            )
+            return held("plan.empty", "the plan has no steps")
         if len(plan) > MOST_STEPS:
-            return _refused("plan.malformed", f"a plan has at most {MOST_STEPS} steps")
+            return refused("plan.malformed", f"a plan has at most {MOST_STEPS} steps")
         try:
             given = World() if world is None else World.model_validate(world)
             steps = [self.action(step) for step in plan]
             actions = _Plan.model_validate({"steps": steps}).steps
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            return _refused("plan.malformed", f"ill-shaped at {where}: {first['msg']}"[:300])
+            return refused("plan.malformed", f"ill-shaped at {first_problem(error)}"[:300])
         except (TypeError, ValueError) as error:
-            return _refused("plan.malformed", str(error)[:300])
+            return refused("plan.malformed", str(error)[:300])
         return self.judge_roles((self.roles(action) for action in actions), given)
 
     def judge_roles(self, roles: Iterable[Roles], world: World, text: bool = False) -> Verdict:
@@ -251,18 +221,11 @@ class _Run:
     def step(self, number: int, roles: Roles) -> None:
         """Judge a step, then let it happen."""
         deed = self._deed(roles)
+        if not self.text:
+            self.verdicts.extend(_unclear(number, roles, deed))
         for other in roles.others:
             if "safety_stop" in self._safety(other) and deed.act not in ("look", "say", "wait"):
                 self._say(number, Event(deed.act, frozenset({"safety_stop"})), deed)
-        if deed.act == UNKNOWN and not self.text:
-            self.verdicts.append(
-                Verdict(
-                    verdict=Judgement.HOLD,
-                    rule="plan.unknown-act",
-                    step=number,
-                    reason=f"it is not known what {roles.others[-1][:60]!r} does",
-                )
-            )
         self._ask(number, deed, roles)
         goal = self._goal(deed)
         for event in self._events(deed, goal):
@@ -549,6 +512,18 @@ class _Run:
         return state.places[name].name[:60] if name in state.places else name[:60]
 
 
+def _unclear(number: int, roles: Roles, deed: Deed) -> Iterator[Verdict]:
+    """What a step leaves open that a person must look at."""
+    for name in (roles.object, roles.recipient, roles.person, roles.place):
+        if name and not worlds.key(name):
+            yield held("plan.unknown-name", f"this names nothing: {name[:60]!r}", number)
+    if deed.act == UNKNOWN:
+        reason = f"it is not known what {roles.others[-1][:60]!r} does"
+        yield held("plan.unknown-act", reason, number)
+    elif not deed.object and deed.act not in _WITHOUT_OBJECT:
+        yield held("plan.no-object", f"it does not say what to {roles.others[-1][:60]}", number)
+
+
 def _of_holder(holder: Item | None) -> set[str]:
     """What the thing says that another one is in or on."""
     if holder is None:
@@ -578,7 +553,3 @@ def _of_contents(kind: ObjectClass, inside: list[ObjectClass]) -> set[str]:
 
 _LIQUID = ObjectClass("liquid", frozenset({"liquid", "water", "unspecified"}))
 _WATER = ObjectClass("water", frozenset({"liquid", "water", "beverage"}))
-
-
-def _refused(rule: str, reason: str) -> Verdict:
-    return Verdict(verdict=Judgement.REFUSE, rule=rule, reason=reason)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import cedarpy
 
-from redbutton.checks.verdict import ALLOWED, Judgement, Verdict
+from redbutton.checks.verdict import ALLOWED, Verdict, held, refused
 
 _KEPT = 50_000
 _LONGEST = 100  # characters of a name that reach a policy
@@ -78,7 +78,7 @@ class Policies:
 
     def _judged(self, questions: list[Question]) -> list[Verdict]:
         if self._error:
-            return [_refused(self._error)] * len(questions)
+            return [_unjudged(self._error)] * len(questions)
         try:
             results = cedarpy.is_authorized_batch(
                 [_request(question) for question in questions], self._text, []
@@ -88,32 +88,23 @@ class Policies:
                 for question, result in zip(questions, results, strict=True)
             ]
         except Exception as error:
-            return [_refused(f"{type(error).__name__}: {error}")] * len(questions)
+            return [_unjudged(f"{type(error).__name__}: {error}")] * len(questions)
 
     def _verdict(self, question: Question, result: cedarpy.AuthzResult) -> Verdict:
         if errors := list(result.diagnostics.errors):
-            return _refused(str(errors[0]))
+            return _unjudged(str(errors[0]))
         if result.allowed:
             return ALLOWED
         reasons = [self._names.get(name, name) for name in result.diagnostics.reasons]
         what = f"{question.act.replace('_', ' ')} {question.object.replace('_', ' ')}".strip()
         if reasons:
-            return Verdict(
-                verdict=Judgement.REFUSE,
-                rule=f"policy.{reasons[0]}",
-                reason=f"a policy forbids it: {what} ({', '.join(reasons)})",
-            )
-        return Verdict(
-            verdict=Judgement.HOLD, rule="policy.default", reason=f"no policy permits it: {what}"
-        )
+            why = f"a policy forbids it: {what} ({', '.join(reasons)})"
+            return refused(f"policy.{reasons[0]}", why)
+        return held("policy.default", f"no policy permits it: {what}")
 
 
-def _refused(problem: str) -> Verdict:
-    return Verdict(
-        verdict=Judgement.REFUSE,
-        rule="policy.error",
-        reason=f"the policies cannot be judged: {problem[:300]}",
-    )
+def _unjudged(problem: str) -> Verdict:
+    return refused("policy.error", f"the policies cannot be judged: {problem[:300]}")
 
 
 def _request(question: Question) -> dict[str, object]:

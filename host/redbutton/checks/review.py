@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from redbutton.approval.ballot import canonical
 from redbutton.approval.desk import Desk, Standing
-from redbutton.checks.verdict import Judgement, Verdict
+from redbutton.checks.verdict import Judgement, Verdict, held, refused
 from redbutton.errors import ApprovalRefused
 
 LIFETIME_S = 300.0
@@ -35,16 +35,20 @@ class Review:
 
     def answer(self, question: str, now: float) -> Verdict:
         """The verdict on {"plan", "world", "text"} in JSON. Never raises."""
-        verdict = self._judge(question.encode(errors="replace"))
+        data = question.encode(errors="replace")
+        verdict = self._judge(data)
         if verdict.verdict is not Judgement.HOLD:
             return verdict
         if self._desk is None:
             return _because(verdict, "the profile names nobody who may approve plans")
-        command = canonical(json.loads(question))
-        held = self._held.get(command)
-        return (
-            self._hold(command, verdict, now) if held is None else self._again(held, command, now)
-        )
+        try:
+            command = canonical(json.loads(data))
+        except (ValueError, RecursionError):
+            return refused("approval", "it is held, and has no one form that people could approve")
+        case = self._held.get(command)
+        if case is not None:
+            return self._again(case, command, now)
+        return self._hold(command, verdict, now)
 
     def stopped(self) -> None:
         """The robot was stopped: nothing from before goes on (SR-10)."""
@@ -52,35 +56,27 @@ class Review:
             self._desk.clear(Standing.STOPPED)
         self._held.clear()
 
-    def _again(self, held: str, command: bytes, now: float) -> Verdict:
+    def _again(self, case: str, command: bytes, now: float) -> Verdict:
         assert self._desk is not None
-        standing = self._desk.standing(held, now)
+        standing = self._desk.standing(case, now)
         if standing is Standing.WAITING:
-            return _waits(held)
+            return held("approval", f"still waits for a person: {case}")
         del self._held[command]
-        if self._desk.take(held, command, now):
-            return Verdict(verdict=Judgement.ALLOW, rule="approval", reason=f"approved: {held}")
-        return Verdict(
-            verdict=Judgement.REFUSE, rule="approval", reason=f"{standing.value}: {held}"
-        )
+        if self._desk.take(case, command, now):
+            return Verdict(verdict=Judgement.ALLOW, rule="approval", reason=f"approved: {case}")
+        return refused("approval", f"{standing.value}: {case}")
 
     def _hold(self, command: bytes, verdict: Verdict, now: float) -> Verdict:
         assert self._desk is not None
         waiting = {entry.held.id for entry in self._desk.pending(now)}
-        self._held = {command: held for command, held in self._held.items() if held in waiting}
+        self._held = {asked: case for asked, case in self._held.items() if case in waiting}
         try:
-            held = self._desk.hold(command, verdict, self._needed, now, self._lifetime_s).id
+            case = self._desk.hold(command, verdict, self._needed, now, self._lifetime_s).id
         except ApprovalRefused as error:
-            return Verdict(verdict=Judgement.REFUSE, rule="approval", reason=str(error))
-        self._held[command] = held
-        return _because(verdict, f"waits for a person: {held}")
+            return refused("approval", str(error))
+        self._held[command] = case
+        return _because(verdict, f"waits for a person: {case}")
 
 
 def _because(verdict: Verdict, more: str) -> Verdict:
     return verdict.model_copy(update={"reason": f"{verdict.reason} ({more})"})
-
-
-def _waits(held: str) -> Verdict:
-    return Verdict(
-        verdict=Judgement.HOLD, rule="approval", reason=f"still waits for a person: {held}"
-    )

@@ -10,48 +10,19 @@ from typing_extensions import Self
 from redbutton.checks.hazard import Hazard
 from redbutton.checks.ontology import read_yaml
 from redbutton.checks.verdict import Judgement
+from redbutton.checks.words import one_of
 from redbutton.model import Frozen
 
 ROLES = ("object", "recipient", "bystander")
 # What a thing or a person is at one moment; all else that rules ask for is in the ontology.
-MOMENTARY = frozenset(
-    (
-        "is_on",
-        "is_open",
-        "is_dirty",
-        "is_wet",
-        "is_spilled",
-        "is_hot",
-        "is_locked",
-        "is_unlocked",
-        "is_filled",
-        "is_broken",
-        "is_covered",
-        "is_disabled",
-        "fresh",
-        "moved",
-        "held",
-        "known",
-        "unknown",
-        "near",
-        "owned",
-        "forceful",
-        "depended_on",
-        "in_reach",
-        "was_in_reach",
-        "at_person",
-        "in_use",
-        "in_fuel",
-        "in_vessel",
-        "on_hard",
-        "on_heat",
-        "often",
-        "unspecified",
-        "with_foreign",
-    )
+MOMENTARY = one_of(
+    "is_on is_open is_dirty is_wet is_spilled is_hot is_locked is_unlocked is_filled is_broken "
+    "is_covered is_disabled fresh moved held known unknown near owned forceful depended_on "
+    "in_reach was_in_reach at_person in_use in_fuel in_vessel on_hard on_heat often unspecified "
+    "with_foreign"
 )
 # Acts that follow from those of verbs.yaml; rules.yaml says what they are.
-FOLLOWING = frozenset(("carry", "heating", "enclose", "wetting", "leave", "end"))
+FOLLOWING = one_of("carry heating enclose wetting leave end")
 
 
 class Event(NamedTuple):

@@ -12,7 +12,8 @@ from redbutton.checks.fold import decoded, fold, unleet
 from redbutton.checks.ontology import base_forms
 from redbutton.checks.plan import PlanCheck, Roles
 from redbutton.checks.rules import Phrase
-from redbutton.checks.verdict import Judgement, Verdict, worst
+from redbutton.checks.verdict import Judgement, Verdict, refused, worst
+from redbutton.checks.words import one_of
 from redbutton.checks.world import World, key
 
 LONGEST = 20_000  # characters
@@ -31,134 +32,29 @@ _NEGATED = re.compile(
 )
 _NEARBY = re.compile(r"\b(?:in front of|next to|close to|adjacent to|right beside)\b")
 _CANNOT = re.compile(r"\bcan ?not\b|\bcant\b")
-_INTO = frozenset(
-    (
-        "in",
-        "into",
-        "inside",
-        "on",
-        "onto",
-        "over",
-        "upon",
-        "to",
-        "toward",
-        "towards",
-        "at",
-        "against",
-        "under",
-        "through",
-        "across",
-        "down",
-        "above",
-        "for",
-    )
+_INTO = one_of(
+    "in into inside on onto over upon to toward towards at against under through across down "
+    "above for"
 )
-_NEAR = frozenset(("near", "beside", "by", "behind", "around", "between", "alongside"))
-_FROM = frozenset(("from", "off", "out"))
-_WITH = frozenset(("with", "using", "via"))
-_SKIPPED = frozenset(
-    (
-        "the",
-        "a",
-        "an",
-        "some",
-        "this",
-        "these",
-        "those",
-        "its",
-        "his",
-        "her",
-        "their",
-        "your",
-        "my",
-        "our",
-        "one",
-        "two",
-        "three",
-        "all",
-        "any",
-        "each",
-        "both",
-        "other",
-        "another",
-        "please",
-        "robot",
-        "you",
-        "could",
-        "would",
-        "will",
-        "should",
-        "must",
-        "may",
-        "have",
-        "has",
-        "had",
-        "been",
-        "get",
-        "got",
-        "let",
-        "is",
-        "are",
-        "be",
-        "just",
-        "now",
-        "s",
-        "of",
-        "up",
-        "also",
-        "it's",
-        "back",
-        "very",
-        "gently",
-        "safely",
-        "carefully",
-        "slowly",
-        "securely",
-        "again",
-        "fully",
-        "properly",
-        "there",
-        "here",
-        "away",
-    )
+_NEAR = one_of("near beside by behind around between alongside")
+_FROM = one_of("from off out")
+_WITH = one_of("with using via")
+_SKIPPED = one_of(
+    "the a an some this these those its his her their your my our one two three all any each "
+    "both other another please robot you could would will should must may have has had been get "
+    "got let is are be just now s of up also it's back very gently safely carefully slowly "
+    "securely again fully properly there here away"
 )
-_PRONOUNS = frozenset(("it", "them"))
-_BEFORE_NOUN = frozenset(
-    (
-        "the",
-        "a",
-        "an",
-        "this",
-        "its",
-        "his",
-        "her",
-        "their",
-        "your",
-        "my",
-        "our",
-        "of",
-        "in",
-        "into",
-        "on",
-        "onto",
-        "with",
-        "from",
-        "at",
-        "inside",
-        "near",
-        "under",
-        "hot",
-        "cold",
-        "some",
-    )
+_PRONOUNS = one_of("it them")
+_BEFORE_NOUN = one_of(
+    "the a an this its his her their your my our of in into on onto with from at inside near "
+    "under hot cold some"
 )
-_MENDING = frozenset(("look", "clean", "say", "wait", "turn_off"))
-_COLLISION = frozenset(("into", "over", "through", "against", "onto", "on"))
-_AT_DEVICE = frozenset(("turn_on", "turn_off", "open", "close"))
-_HIT = frozenset(("living", "infrastructure", "vehicle", "fragile", "furniture"))
-_NEAR_COUNTS = frozenset(
-    ("living", "fire", "exit", "edge", "heat_source", "water_source", "wet_place", "flammable")
-)
+_MENDING = one_of("look clean say wait turn_off")
+_COLLISION = one_of("into over through against onto on")
+_AT_DEVICE = one_of("turn_on turn_off open close")
+_HIT = one_of("living infrastructure vehicle fragile furniture")
+_NEAR_COUNTS = one_of("living fire exit edge heat_source water_source wet_place flammable")
 
 
 class _Mention(NamedTuple):
@@ -182,13 +78,13 @@ class TextScreen:
         """Hold or refuse, or ALLOWED: nothing to say, which permits nothing. Never raises."""
         try:
             if not isinstance(text, str):
-                return _refused("text.malformed", "a text is a string")
+                return refused("text.malformed", "a text is a string")
             if len(text) > LONGEST:
-                return _refused("text.malformed", f"a text has at most {LONGEST} characters")
+                return refused("text.malformed", f"a text has at most {LONGEST} characters")
             given = World() if world is None else World.model_validate(world)
             return worst(self._readings(text, given))
         except Exception as error:
-            return _refused("text.error", f"the text cannot be judged: {type(error).__name__}")
+            return refused("text.error", f"the text cannot be judged: {type(error).__name__}")
 
     def _readings(self, text: str, world: World) -> Iterator[Verdict]:
         plain = fold(_CAMEL.sub(" ", text)).replace("'s ", " ").replace("'", "")
@@ -381,7 +277,3 @@ def _pattern(phrase: str) -> str:
 
 def _reason(phrase: Phrase, found: str) -> str:
     return f"{phrase.words}: {found[:80]!r}"
-
-
-def _refused(rule: str, reason: str) -> Verdict:
-    return Verdict(verdict=Judgement.REFUSE, rule=rule, reason=reason)

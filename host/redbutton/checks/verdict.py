@@ -32,6 +32,16 @@ ALLOWED = Verdict(verdict=Judgement.ALLOW)
 _ORDER = tuple(Judgement)
 
 
+def held(rule: str, reason: str, step: int | None = None) -> Verdict:
+    """It waits for a person."""
+    return Verdict(verdict=Judgement.HOLD, rule=rule, step=step, reason=reason)
+
+
+def refused(rule: str, reason: str, step: int | None = None) -> Verdict:
+    """It may not."""
+    return Verdict(verdict=Judgement.REFUSE, rule=rule, step=step, reason=reason)
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of them, and of equals the first; allowed if there are none."""
     return max(verdicts, key=lambda verdict: _ORDER.index(verdict.verdict), default=ALLOWED)

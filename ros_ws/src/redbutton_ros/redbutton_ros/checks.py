@@ -7,22 +7,27 @@
 | joints | sensor_msgs/JointState | where the joints are |
 
 All in the robot's domain. An empty array: nobody is there. What is not heard, or is old, is not
-known: then nothing passes that needs it. Goals: an action that the profile does not name is
-refused, and so is a text in a goal that it does not name; places, paths and trajectories in a
-goal are judged as such.
+known: then nothing passes that needs it.
+
+Of a goal, poses, paths and trajectories are judged as motion. Every other field is a parameter of
+the action (a duration in s, a bool as 0 or 1), and one that the profile does not name must be as
+it is in an empty goal.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 
+from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
-from redbutton.checks.profile import ParameterType, RobotProfile
-from redbutton.checks.verdict import Judgement, Verdict
+from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.profile import RobotProfile
+from redbutton.checks.verdict import Verdict, refused
 from redbutton.crossing import JOINT_TRAJECTORY, Crossing
 from redbutton_ros.kinds import SECOND, load, stamp_ns, twist_of
 
@@ -116,6 +121,7 @@ class Checks:
     ) -> None:
         """`own`: the gate's settings."""
         self._profile = profile
+        self._permission = Permission(profile, ontology_of(profile))
         self._seen = Surroundings(robot, profile, {name: own[name] for name in TOPICS})
         latency = own["stop_latency"]
         self._streams = {entry.name: MotionCheck(profile, latency) for entry in crossing.inputs}
@@ -125,7 +131,11 @@ class Checks:
         """Of a message of an input; `kind`: its type."""
         check = self._streams[name]
         if kind == JOINT_TRAJECTORY:
-            return self._trajectory(check, message, now)
+            asked = _trajectory(message)
+            here = self._seen
+            return check.trajectory(
+                asked.names, asked.points, now, here.joints(now), here.pose, here.people(now)
+            )
         linear, angular, frame = twist_of(message)
         frame = frame or next(iter(self._profile.base_frames), "")
         seen = self._seen
@@ -137,55 +147,65 @@ class Checks:
 
     def goal(self, name: str, goal: Any, now: float) -> Verdict:
         """Of a goal for an action."""
-        for verdict in self._of_goal(name, goal, now):
-            if verdict.verdict is not Judgement.ALLOW:
-                return verdict
-        return Verdict(verdict=Judgement.ALLOW)
-
-    def _of_goal(self, name: str, goal: Any, now: float) -> Iterator[Verdict]:
-        action = self._profile.actions.get(name)
-        if action is None:
-            yield _refused("goal.action", f"the profile has no action {name}")
-            return
-        check = self._goals[name]
-        for field, kind in goal.get_fields_and_field_types().items():
-            value = getattr(goal, field)
-            parameter = action.parameters.get(field)
-            if kind in POSES:
-                poses = [_pose(p.header.frame_id, p.pose, 0.0) for p in POSES[kind](value)]
-                for pose in poses:
-                    yield check.goal(pose).verdict
-                if len(poses) > 1:
-                    yield check.path(poses).verdict
-            elif kind == TRAJECTORY:
-                yield self._trajectory(check, value, now).verdict
-            elif kind == "string" and value:
-                if parameter is None or parameter.type is ParameterType.NUMBER:
-                    yield _refused("goal.text", f"the profile lets {name} have no {field}")
-            elif parameter is not None and parameter.range is not None:
-                least, most = parameter.range.min, parameter.range.max
-                if not (isinstance(value, int | float) and least <= value <= most):
-                    yield _refused("goal.range", f"{field} is not within {least:g} to {most:g}")
-
-    def _trajectory(self, check: MotionCheck, message: Any, now: float) -> MotionVerdict:
-        points = [
-            JointPoint(
-                point.positions,
-                point.time_from_start.sec + point.time_from_start.nanosec / SECOND,
-                point.velocities,
-                point.accelerations,
-                point.effort,
-            )
-            for point in message.points
-        ]
         seen = self._seen
-        return check.trajectory(
-            list(message.joint_names), points, now, seen.joints(now), seen.pose, seen.people(now)
+        try:
+            asked = self._asked(name, goal)
+        except Exception as error:
+            return refused("goal.error", f"it cannot be read: {type(error).__name__}")
+        here = Seen(seen.pose, seen.people(now), seen.joints(now))
+        return judge_goal(self._permission, self._goals[name], asked, here, now)
+
+    def _asked(self, name: str, message: Any) -> Goal:
+        """What a goal's message asks for."""
+        entry = self._profile.actions.get(name)
+        named = entry.parameters if entry is not None else {}
+        parameters: dict[str, object] = {}
+        ways, trajectories = [], []
+        for field, kind in message.get_fields_and_field_types().items():
+            value = getattr(message, field)
+            if kind in POSES:
+                ways.append([_pose(p.header.frame_id, p.pose, 0.0) for p in POSES[kind](value)])
+            elif kind == TRAJECTORY:
+                trajectories.append(_trajectory(value))
+            elif field in named or not _is_default(message, field):
+                parameters[field] = PLAIN.get(kind, _as_it_is)(value)
+        return Goal(name, parameters, ways, trajectories)
+
+
+def _is_default(message: Any, field: str) -> bool:
+    """Whether a field is as in an empty message, to the byte."""
+    empty, one = type(message)(), type(message)()
+    setattr(one, field, getattr(message, field))
+    return bool(serialize_message(one) == serialize_message(empty))
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _seconds(duration: Any) -> float:
+    return float(duration.sec + duration.nanosec / SECOND)
+
+
+# How a field of a type is as a parameter, where not as it is.
+PLAIN: dict[str, Callable[[Any], object]] = {
+    "builtin_interfaces/Duration": _seconds,
+    "boolean": int,
+}
+
+
+def _trajectory(message: Any) -> Trajectory:
+    points = [
+        JointPoint(
+            point.positions,
+            _seconds(point.time_from_start),
+            point.velocities,
+            point.accelerations,
+            point.effort,
         )
-
-
-def _refused(rule: str, reason: str) -> Verdict:
-    return Verdict(verdict=Judgement.REFUSE, rule=rule, reason=reason)
+        for point in message.points
+    ]
+    return Trajectory(list(message.joint_names), points)
 
 
 def _pose(frame: str, pose: Any, stamp: float) -> Pose:

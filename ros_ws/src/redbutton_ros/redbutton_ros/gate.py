@@ -28,6 +28,7 @@ transitions would be services that say when it may work, beside the one authorit
 import math
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
 from redbutton import attestation, key
+from redbutton.approval.shown import plain
 from redbutton.checks.profile import load as load_profile
 from redbutton.checks.verdict import ALLOWED, Judgement
 from redbutton.crossing import Input, Side, TopicBack
@@ -72,9 +74,8 @@ class GateNodes:
 
     def __init__(self) -> None:
         """Open the port; a RedbuttonError says why it could not."""
-        self._owner: Owner | None = None
+        self._opened = ExitStack()
         self._planner_context: Context | None = None
-        self._plans: Plans | None = None
         self._robot = self._planner = Node("gate")
         try:
             self._start()
@@ -91,10 +92,10 @@ class GateNodes:
             )
         else:
             self._planner = self._node_in(own["planner_domain"])
+        profile = load_profile(Path(own["profile"])) if own["profile"] else None
         keys = Path(own["key_file"] or key.default_file())
-        self._owner = self._port = Owner(
-            own["port"] or None, key.load(keys), attestation.expected(keys)
-        )
+        self._port = Owner(own["port"] or None, key.load(keys), attestation.expected(keys))
+        self._opened.callback(self._port.close)
         now = time.monotonic()
         self._crossing = crossing
         self._gate = Gate(
@@ -121,11 +122,9 @@ class GateNodes:
         self._board = ""
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
-        profile = load_profile(Path(own["profile"])) if own["profile"] else None
-        self._checks: Checks | None = None
-        if profile is not None:
-            self._checks = Checks(self._robot, crossing, profile, own)
-            self._plans = Plans(self._robot, profile, own)
+        self._checks = Checks(self._robot, crossing, profile, own) if profile else None
+        self._plans = Plans(self._robot, profile, own)
+        self._opened.callback(self._plans.close)
         self._motion = Motion(
             crossing, sides, self._gate, self._port.state, own["deceleration"], self._checks
         )
@@ -183,7 +182,7 @@ class GateNodes:
         state = self._port.state()
         ran = self._gate.running
         running = self._gate.observe(state, now)
-        if ran and not running and self._plans is not None:
+        if ran and not running:
             self._plans.stopped()
         self._motion.turn(state, now)
         for action in self._actions:
@@ -193,8 +192,7 @@ class GateNodes:
         if shown != self._shown or now >= self._repeat:
             self._shown, self._repeat = shown, now + REPEAT_S
             self._look_around(now)
-            if self._plans is not None:
-                self._plans.turn(now)
+            self._plans.turn(now)
             self._reports.tell(state, self._gate, self._conduct)
         if now >= self._diagnose:
             self._diagnose = now + DIAGNOSTICS_S
@@ -264,16 +262,12 @@ class GateNodes:
             self._port.standstill()
 
     def _on_check_plan(self, request: Any, response: Any) -> Any:
-        if self._plans is not None:
-            return self._plans.answer(request.plan, response, time.monotonic())
-        response.verdict = CheckPlan.Response.REFUSE
-        response.rule = "default"
-        response.step = -1
-        response.reason = "this gate has no robot profile, so no plan can be checked"
-        return response
+        return self._plans.answer(request.plan, response, time.monotonic())
 
     def _request_stop(self, category: int, reason: str) -> bool:
-        self._logger.warning(f"stop requested, category {category}: {reason or 'no reason'}")
+        self._logger.warning(
+            f"stop requested, category {category}: {plain(reason) or 'no reason'}"
+        )
         return self._port.stop(category)
 
     def _log(self, event: object) -> None:
@@ -290,11 +284,8 @@ class GateNodes:
             self._logger.error(str(event.error))
 
     def close(self) -> None:
-        """Give the port up, then the nodes."""
-        if self._owner is not None:
-            self._owner.close()
-        if self._plans is not None:
-            self._plans.close()
+        """Give up the operators' socket and the port, then the nodes."""
+        self._opened.close()
         for node in self.nodes:
             node.destroy_node()
         if self._planner_context is not None:

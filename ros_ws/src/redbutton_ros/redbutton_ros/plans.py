@@ -1,7 +1,7 @@
 """The service that judges plans, and the operators' channel where people approve what is held.
 
-Plans are judged by the shipped rules. Who may approve a held one, and how many must, is what the
-profile says under `approvals`, `plan`; without that nobody may.
+Plans are judged by the shipped rules and the profile. Who may approve a held one, and how many
+must, is what the profile says under `approvals`, `plan`; without that nobody may.
 """
 
 import base64
@@ -14,10 +14,11 @@ from rclpy.node import Node
 
 from redbutton.approval.channel import Channel, Operators, Report, socket_path
 from redbutton.approval.desk import Desk
+from redbutton.approval.shown import plain
 from redbutton.checks.profile import Held, RobotProfile, digest
 from redbutton.checks.request import RequestCheck
 from redbutton.checks.review import Review
-from redbutton.checks.verdict import Judgement
+from redbutton.checks.verdict import Judgement, refused
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros.settings import SettingsWrong
 
@@ -27,6 +28,7 @@ VERDICTS = {
     Judgement.ALLOW: CheckPlan.Response.ALLOW,
 }
 
+NO_PROFILE = refused("default", "this gate has no robot profile, so no plan can be checked")
 WHOLE_PLAN = -1
 QUESTION_MAX = 16_000  # bytes, some hundred steps: more would keep the gate from its heartbeat
 
@@ -34,10 +36,14 @@ QUESTION_MAX = 16_000  # bytes, some hundred steps: more would keep the gate fro
 class Plans:
     """Plans and who approves them."""
 
-    def __init__(self, node: Node, profile: RobotProfile, own: dict[str, Any]) -> None:
-        """`own`: the gate's settings. RedbuttonError if operators cannot be heard."""
+    def __init__(self, node: Node, profile: RobotProfile | None, own: dict[str, Any]) -> None:
+        """`profile`: without one every plan is refused. `own`: the gate's settings.
+        RedbuttonError if operators cannot be heard."""
         self._logger = node.get_logger()
         self._channel: Channel | None = None
+        if profile is None:
+            self._review = Review(lambda _: NO_PROFILE)
+            return
         desk, needed = None, 1
         if approval := profile.approvals.get(Held.PLAN):
             keys = {name: base64.b64decode(profile.approvers[name]) for name in approval.names}
@@ -60,7 +66,7 @@ class Plans:
         response.verdict = VERDICTS[said.verdict]
         response.rule, response.reason = said.rule, said.reason
         response.step = WHOLE_PLAN if said.step is None else said.step
-        self._logger.info(f"plan: {said.verdict.value} {said.rule} {said.reason}")
+        self._logger.info(f"plan: {said.verdict.value} {said.rule} {plain(said.reason)}")
         return response
 
     def close(self) -> None:

@@ -12,11 +12,11 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
+from redbutton.checks.motion import STOP_LATENCY_S
 from redbutton.crossing import TWIST, Crossing, Side
 from redbutton.errors import RedbuttonError
 from redbutton.gate import COMMAND_AGE_S, REST_S
 
-STOP_LATENCY_S = 0.11  # a lost heartbeat's, with relays: the longest of all
 NONE = [""]  # an empty list has no type in ROS
 DOMAIN_MAX = 232
 

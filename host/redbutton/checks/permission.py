@@ -1,0 +1,120 @@
+"""May the planner take this action, with these parameters? What the profile does not name: no.
+
+A parameter of type object, place or person takes what the profile has under that name: its
+objects and places by their names and words, its people by their names, and anybody if it has an
+entry for whoever is not named.
+"""
+
+from collections.abc import Mapping
+
+from redbutton.checks.ontology import Ontology, words_of
+from redbutton.checks.plan import Action
+from redbutton.checks.profile import DEFAULT, Parameter, ParameterType, RobotProfile
+from redbutton.checks.verdict import ALLOWED, Verdict, refused
+
+RULE_ACTION = "profile.action"
+RULE_PARAMETER = "profile.parameter"
+# In which of a step's roles something of a type may stand, the likeliest first.
+_ROLES = {
+    ParameterType.OBJECT: ("object",),
+    ParameterType.PLACE: ("place", "recipient", "object"),
+    ParameterType.PERSON: ("person", "recipient", "object"),
+}
+
+
+class Permission:
+    """What one profile lets the planner do."""
+
+    def __init__(self, profile: RobotProfile, ontology: Ontology) -> None:
+        """`ontology`: with the profile's own objects."""
+        self._profile = profile
+        self._ontology = ontology
+        self._places = {
+            words_of(word)
+            for name, place in profile.places.items()
+            for word in (name.replace("_", " "), *place.words)
+        }
+        self._people = {words_of(name) for name in profile.people}
+
+    def names(self, action: str) -> bool:
+        """Whether the profile has such an action."""
+        return _plain(action) in self._profile.actions
+
+    def step(self, action: Action, number: int) -> Verdict:
+        """Of a step of a plan, whose roles are parameters too; `number`: from 0."""
+        given: dict[str, object] = dict(action.parameters)
+        entry = self._profile.actions.get(_plain(action.name))
+        roles = {
+            role: value
+            for role in ("object", "recipient", "person", "place")
+            if (value := getattr(action, role))
+        }
+        for name, parameter in entry.parameters.items() if entry else ():
+            if name in given:
+                continue
+            for role in (name, *_ROLES.get(parameter.type, ())):
+                if role in roles:
+                    given[name] = roles.pop(role)
+                    break
+        return self.of(action.name, {**roles, **given}, number)
+
+    def of(self, action: str, given: Mapping[str, object], step: int | None = None) -> Verdict:
+        """Of an action with parameters by their names."""
+        name = _plain(action)
+        entry = self._profile.actions.get(name)
+        if entry is None:
+            return refused(RULE_ACTION, f"the profile has no action {name[:60]}", step)
+        for key, value in given.items():
+            allowed = entry.parameters.get(key)
+            if allowed is None:
+                reason = f"the profile lets {name} have no {key[:60]}"
+            elif problem := self._problem(allowed, value):
+                reason = f"{key} of {name} {problem}"
+            else:
+                continue
+            return refused(RULE_PARAMETER, reason, step)
+        for key, parameter in entry.parameters.items():
+            if key not in given and not parameter.optional:
+                return refused(RULE_PARAMETER, f"{name} needs {key}", step)
+        return ALLOWED
+
+    def _problem(self, allowed: Parameter, value: object) -> str:
+        """What is wrong with a value, or ""."""
+        if allowed.range is not None:
+            least, most = allowed.range.min, allowed.range.max
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if number and least <= value <= most:  # type: ignore[operator]
+                return ""
+            return f"is not within {least:g} to {most:g} {allowed.unit}"
+        if not isinstance(value, str):
+            return "is no text"
+        known = {
+            ParameterType.OBJECT: self._ontology.of(value).name in self._profile.objects,
+            ParameterType.PLACE: words_of(value) in self._places,
+            ParameterType.PERSON: DEFAULT in self._profile.people
+            or words_of(value) in self._people,
+        }
+        if known.get(allowed.type, True):
+            return ""
+        return f"is no {allowed.type.value} of the profile: {value[:60]!r}"
+
+
+def _plain(name: str) -> str:
+    return "_".join(name.casefold().split())
+
+
+def ontology_of(profile: RobotProfile | None) -> Ontology:
+    """What is shipped, with the profile's own classes of objects."""
+    shipped = Ontology.shipped()
+    if profile is None or not profile.objects:
+        return shipped
+    return shipped.extended(
+        {
+            name: {
+                "is": [entry.parent] if entry.parent else [],
+                "hazards": sorted(entry.hazards),
+                "words": [*entry.words, name.replace("_", " ")],
+            }
+            for name, entry in profile.objects.items()
+        }
+    )
