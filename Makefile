@@ -1,6 +1,7 @@
 # Targets of redbutton. `make` alone lists them.
 PYTHON = python3
 IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
+WITH_FUZZER = $(PYTHON) -I .ci/environment.py exec --fuzz --
 
 HARDWARE = $(notdir $(wildcard hardware/*.py))
 
@@ -11,7 +12,7 @@ COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py
 CHIP_IMAGE = $(or $(RP2_UF2),dist/RPI_PICO-1.25.0.uf2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark check-latency gate-latency coverage mutation sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
+.PHONY: help demo test lint requirements benchmark check-latency gate-latency coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -38,6 +39,10 @@ coverage:  ## print the firmware's lines and branches that no test reaches: a fa
 
 mutation:  ## change decide.py and wire.py in every small way; a quarter of an hour (EVERY=40: a slice)
 	@$(IN_ENVIRONMENT) python tests/mutation.py $(if $(EVERY),--every $(EVERY))
+
+fuzz:  ## ask the checks, the link and the sockets anything at all for 2 minutes (SECONDS=600: longer)
+	@$(if $(REPLAY),$(IN_ENVIRONMENT) python tests/fuzz/run.py --replay "$(REPLAY)",$\
+		$(WITH_FUZZER) python tests/fuzz/run.py $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS))
 
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py

@@ -3,6 +3,7 @@
 
     python3 .ci/environment.py                  make what is missing or out of date
     python3 .ci/environment.py exec -- CMD...   the same, then run CMD there
+    python3 .ci/environment.py exec --fuzz -- CMD...   the same, with the fuzzer beside it
 
 It makes `.venv` from the pinned lists in `.ci/locks`, installs this repository into it, and builds
 `ros_ws` with colcon. Each step leaves a stamp in `.venv`; a step whose inputs have not changed is
@@ -135,9 +136,13 @@ def end(child: subprocess.Popen[str]) -> None:
 
 def ros_wheels_exist() -> bool:
     """Tell whether ROS 2 can be had as Python wheels on this machine."""
+    return os.environ.get("REDBUTTON_ROS") != "sourced" and on_usual_linux()
+
+
+def on_usual_linux() -> bool:
+    """Tell whether this is glibc's Linux on x86_64, for which most wheels are made."""
     return (
-        os.environ.get("REDBUTTON_ROS") != "sourced"
-        and sys.platform == "linux"
+        sys.platform == "linux"
         and platform.machine() == "x86_64"
         and platform.libc_ver()[0] == "glibc"
     )
@@ -423,6 +428,28 @@ def correct_wheels() -> None:
             path.write_text(new)
 
 
+def add_fuzzer(env: dict[str, str]) -> None:
+    """Put the fuzzer into a folder of .venv of its own, where only `make fuzz` looks for it."""
+    lock = LOCKS / "fuzz.txt"
+    if read_stamp("fuzz").get("key") == digest(lock):
+        return
+    with alone(), step(f"installing {lock.relative_to(ROOT)}"):
+        drop_stamp("fuzz")
+        shutil.rmtree(VENV / "fuzz", ignore_errors=True)
+        target = ["--only-binary", ":all:", "--target", str(VENV / "fuzz")]
+        pip_install(lock.name, [*target, "-r", str(lock)], env)
+        write_stamp("fuzz", key=digest(lock))
+
+
+def check_fuzzer() -> None:
+    """Refuse a machine for which there is no fuzzer."""
+    if not on_usual_linux():
+        raise Failure(
+            f"the fuzzer exists for Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} on "
+            f"x86_64 Linux with glibc, this is {platform.machine()} {sys.platform}"
+        )
+
+
 # --- this repository ----------------------------------------------------------------------------
 
 
@@ -589,16 +616,22 @@ def stop(_signal: int, _frame: FrameType | None) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks for."""
-    if arguments and (arguments[0] != "exec" or arguments[1:2] != ["--"] or not arguments[2:]):
-        say("usage: python3 .ci/environment.py [exec -- CMD...]")
+    fuzz = arguments[1:2] == ["--fuzz"]
+    dashes, command = arguments[1 + fuzz : 2 + fuzz], arguments[2 + fuzz :]
+    if arguments and (arguments[0] != "exec" or dashes != ["--"] or not command):
+        say("usage: python3 .ci/environment.py [exec [--fuzz] -- CMD...]")
         return 2
     signal.signal(signal.SIGTERM, stop)
     try:
         wheels = ros_wheels_exist()
         env = scrubbed(dict(os.environ), keep_ros=not wheels)
+        if fuzz:
+            check_fuzzer()
         set_up(env, wheels)
+        if fuzz:
+            add_fuzzer(env)
         if arguments:
-            execute(arguments[2:], env)
+            execute(command, env)
     except Failure as failure:
         say(f"redbutton: {failure}")
         return 1

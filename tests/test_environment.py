@@ -22,3 +22,17 @@ def test_make_in_an_activated_environment_does_not_make_it_again() -> None:
     names = [Path(sys.prefix, "bin", "python3"), Path(sys.base_prefix, "bin", "python3")]
     names.append(Path(sys.base_prefix, "bin", version))
     assert len({key_by(name) for name in names if name.exists()}) == 1
+
+
+def test_where_there_is_no_fuzzer_it_says_so_in_one_line() -> None:
+    code = (
+        f"import platform, runpy; main = runpy.run_path({str(SCRIPT)!r})['main'];"
+        "platform.machine = lambda: 'aarch64';"
+        "raise SystemExit(main(['exec', '--fuzz', '--', 'true']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Python 3.10 to 3.14 on x86_64 Linux" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -97,7 +97,7 @@ def test_without_a_profile_no_motion_passes(judge: RequestCheck) -> None:
             '"linear": [0.3, 0.0, 0.0], "pose": {"x": 7.6, "y": -4.0}, "people": []',
             "motion.keep_out",
         ),
-        ('"linear": [1e999, 0.0, 0.0]', "motion.finite"),
+        ('"linear": [1e999, 0.0, 0.0]', "request.malformed"),
         ('"linear": [0.3]', "motion.shape"),
         ('"linaer": [0.3, 0.0, 0.0]', "motion.shape"),
         ('"names": ["elbow"], "points": [{"positions": [0.1], "time": 1.0}]', "motion.joints"),

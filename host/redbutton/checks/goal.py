@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from redbutton.checks.motion import JointPoint, MotionCheck, PersonSeen, Pose
 from redbutton.checks.permission import Permission
+from redbutton.checks.plain import flaw
 from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, refused, worst
 
 
@@ -40,12 +41,14 @@ def judge_goal(
 ) -> Verdict:
     """The first objection. Never raises: what cannot be judged is refused."""
     try:
+        if wrong := flaw(goal.parameters):
+            return refused("goal.malformed", wrong)
         permitted = permission.of(goal.action, goal.parameters)
         if permitted.verdict is not Judgement.ALLOW:
             return permitted
         for way in goal.ways:
             said = worst(motion.goal(pose).verdict for pose in way)
-            if said.verdict is Judgement.ALLOW and len(way) > 1:
+            if said.verdict is Judgement.ALLOW and len(way) != 1:
                 said = motion.path(way).verdict
             if said.verdict is not Judgement.ALLOW:
                 return said

@@ -13,6 +13,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, Valid
 
 from redbutton.checks import world as worlds
 from redbutton.checks.ontology import UNKNOWN, ObjectClass, Ontology, Verbs
+from redbutton.checks.plain import flaw
 from redbutton.checks.policy import Policies, Question
 from redbutton.checks.rules import Event, Rule, Rules
 from redbutton.checks.verdict import Judgement, Verdict, held, refused, worst
@@ -109,6 +110,8 @@ class PlanCheck:
         if len(plan) > MOST_STEPS:
             return refused("plan.malformed", f"a plan has at most {MOST_STEPS} steps")
         try:
+            if wrong := flaw((plan, world)):
+                raise ValueError(wrong)
             given = World() if world is None else World.model_validate(world)
             steps = [self.action(step) for step in plan]
             actions = _Plan.model_validate({"steps": steps}).steps

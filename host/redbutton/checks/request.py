@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from redbutton.checks.motion import STOP_LATENCY_S, JointPoint, MotionCheck, PersonSeen, Pose
 from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.plain import flaw
 from redbutton.checks.plan import Action, PlanCheck
 from redbutton.checks.profile import RobotProfile, WithoutScreen
 from redbutton.checks.text import TextScreen
@@ -25,7 +26,7 @@ from redbutton.model import Frozen, first_problem
 LONGEST = 1_000_000  # bytes
 FIELDS = frozenset(("text", "plan", "world", "command"))
 
-Number = Annotated[float, Field(strict=True)]  # what is not finite is the checks' to refuse
+Number = Annotated[float, Field(strict=True)]
 Vector = tuple[Number, Number, Number]
 
 
@@ -86,11 +87,13 @@ class RequestCheck:
         if len(question) > self._longest:
             return refused("request.malformed", f"more than {self._longest} bytes")
         try:
-            given = json.loads(question.decode("utf-8"), parse_constant=_no_number)
+            given = json.loads(
+                question.decode("utf-8"), parse_constant=_no_number, object_pairs_hook=_once
+            )
         except (ValueError, RecursionError) as error:
             return refused("request.malformed", f"not JSON in UTF-8: {type(error).__name__}")
-        if not isinstance(given, dict):
-            return refused("request.malformed", "not a JSON object")
+        if wrong := flaw(given) if isinstance(given, dict) else "not a JSON object":
+            return refused("request.malformed", wrong)
         if unknown := given.keys() - FIELDS:
             return refused("request.malformed", f"unknown field {min(unknown)[:60]!r}")
         try:
@@ -137,6 +140,8 @@ class RequestCheck:
             command = Command.model_validate(given)
         except ValidationError as error:
             return refused("motion.shape", first_problem(error)[:300])
+        if command.points and (any(command.linear) or any(command.angular)):
+            return refused("motion.shape", "both a velocity and a trajectory: which of them?")
         check = MotionCheck(self._profile, STOP_LATENCY_S)
         pose: Pose | None = None
         if command.pose is not None:
@@ -155,6 +160,14 @@ class RequestCheck:
             for point in command.points
         ]
         return check.trajectory(command.names, points, 0.0, command.joints, pose, people).verdict
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of a name that is there twice, others may read the other value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
 
 
 def _no_number(name: str) -> object:

@@ -6,18 +6,22 @@ text leaves open is no reason to object; that is the plan's check.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from redbutton.checks.fold import decoded, fold, unleet
 from redbutton.checks.ontology import base_forms
+from redbutton.checks.plain import flaw
 from redbutton.checks.plan import PlanCheck, Roles
 from redbutton.checks.rules import Phrase
-from redbutton.checks.verdict import Judgement, Verdict, refused, worst
+from redbutton.checks.verdict import Judgement, Verdict, held, refused, worst
 from redbutton.checks.words import one_of
 from redbutton.checks.world import World, key
 
 LONGEST = 20_000  # characters
+_MOST_LETTERS = 3 * LONGEST  # of a text in the form in which it is read: some signs are words
 _MOST_FRAMES = 500
+_SUBJECT_WORDS = 40  # before a verb, among which its object is looked for
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CLAUSE_WORDS = "and then while after before until because which but or so whose that where when"
@@ -81,6 +85,8 @@ class TextScreen:
                 return refused("text.malformed", "a text is a string")
             if len(text) > LONGEST:
                 return refused("text.malformed", f"a text has at most {LONGEST} characters")
+            if wrong := flaw((text, world)):
+                return refused("text.malformed", wrong)
             given = World() if world is None else World.model_validate(world)
             return worst(self._readings(text, given))
         except Exception as error:
@@ -88,6 +94,9 @@ class TextScreen:
 
     def _readings(self, text: str, world: World) -> Iterator[Verdict]:
         plain = fold(_CAMEL.sub(" ", text)).replace("'s ", " ").replace("'", "")
+        if len(plain) > _MOST_LETTERS:
+            yield refused("text.malformed", f"a text reads as at most {_MOST_LETTERS} characters")
+            return
         yield self._judged(plain, world)
         if (other := unleet(plain)) != plain:
             yield self._judged(other, world)
@@ -98,14 +107,16 @@ class TextScreen:
         text = _CANNOT.sub("cannot", text.replace("\u2019s ", " ").replace("\u2019", ""))
         text = _NEARBY.sub("near", text).replace(" on top of ", " on ")
         stated = _NEGATED.sub(" ", text)
-        frames = list(self.frames(stated, world))[:_MOST_FRAMES]
+        frames = list(islice(self.frames(stated, world), _MOST_FRAMES + 1))
         mends = bool(frames) and all(frame.act in _MENDING for frame in frames)
         said = [
             Verdict(verdict=phrase.level, rule=phrase.id, reason=_reason(phrase, found.group()))
             for phrase, pattern in self._phrases
             if (found := pattern.search(stated)) and not (mends and phrase.level is Judgement.HOLD)
         ]
-        acted = self.check.judge_roles(frames, world, text=True)
+        if len(frames) > _MOST_FRAMES:
+            said.append(held("text.too-much", f"it asks for more than {_MOST_FRAMES} acts"))
+        acted = self.check.judge_roles(frames[:_MOST_FRAMES], world, text=True)
         return worst((acted.model_copy(update={"step": None}), *said))
 
     def frames(self, text: str, world: World) -> Iterator[Roles]:
@@ -127,7 +138,8 @@ class TextScreen:
                     for one in self._mentions(rest)
                 ]
                 if not any(one.preposition == "" for one in mentions):
-                    subject = [one for one in self._mentions(words[: begin - 1])]
+                    first = max(0, begin - 1 - _SUBJECT_WORDS)
+                    subject = list(self._mentions(words[first : begin - 1]))
                     mentions += [one for one in subject if one.preposition in ("", ",")][-1:]
                 roles = self._roles(act, mentions, words[max(0, begin - 1)], people)
                 for name in (roles.object, roles.recipient):

@@ -34,12 +34,17 @@ _ORDER = tuple(Judgement)
 
 def held(rule: str, reason: str, step: int | None = None) -> Verdict:
     """It waits for a person."""
-    return Verdict(verdict=Judgement.HOLD, rule=rule, step=step, reason=reason)
+    return Verdict(verdict=Judgement.HOLD, rule=rule, step=step, reason=_whole(reason))
 
 
 def refused(rule: str, reason: str, step: int | None = None) -> Verdict:
     """It may not."""
-    return Verdict(verdict=Judgement.REFUSE, rule=rule, step=step, reason=reason)
+    return Verdict(verdict=Judgement.REFUSE, rule=rule, step=step, reason=_whole(reason))
+
+
+def _whole(text: str) -> str:
+    """That can be told: half a character, in what a reason quotes, becomes "?"."""
+    return text.encode(errors="replace").decode()
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from redbutton.checks.fold import fold
 from redbutton.checks.ontology import UNKNOWN_CLASS, ObjectClass, Ontology, singular, words_of
@@ -22,6 +22,7 @@ NEAR_M = 1.0  # around a person, nothing sharp or hot is carried (ISO 13482:2014
 REACH_M = 0.8  # of a seated person's arm, ISO 14738 (95th percentile is not assumed)
 MOST_THINGS = 2000  # a plan and its world may name
 MOST_PEOPLE = 200
+_TAIL = 8  # words at the end of a name by which a thing is known too
 ELSEWHERE = "elsewhere"
 ROBOT = "robot"
 
@@ -31,7 +32,7 @@ class TooMuch(ValueError):
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Metres = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+Metres = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e6, le=1e6)]
 Position = tuple[Metres, Metres]
 
 
@@ -52,12 +53,12 @@ class Thing(Frozen):
     is_: Name | None = Field(None, alias="is")
     at: Name | None = None
     position: Position | None = None
-    on: bool = False
-    open: bool = False
-    dirty: bool = False
-    wet: bool = False
-    hot: bool = False
-    locked: bool = False
+    on: StrictBool = False
+    open: StrictBool = False
+    dirty: StrictBool = False
+    wet: StrictBool = False
+    hot: StrictBool = False
+    locked: StrictBool = False
     filled: Name | None = None
     owner: Name | None = None
     aid_of: Name | None = None
@@ -212,6 +213,8 @@ def start(world: World, ontology: Ontology) -> State:
         for other in (*thing.called, thing.is_ or thing.name, thing.name):
             words = words_of(other)
             for start_ in range(len(words)):
+                if 0 < start_ < len(words) - _TAIL:
+                    continue
                 aliases.setdefault(key(" ".join(words[start_:])), name)
                 aliases.setdefault(key(" ".join((*words[start_:-1], singular(words[-1])))), name)
     state = State(
