@@ -497,6 +497,7 @@ class _Run:
                 self._called(deed.recipient),
                 self._called(deed.person or self._depends(deed.object)),
             ),
+            hazards=frozenset({rule.hazard}),
         )
 
     def _depends(self, name: str) -> str:

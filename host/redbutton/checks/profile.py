@@ -19,7 +19,14 @@ from typing import Annotated, Any
 
 import shapely
 import yaml
-from pydantic import AfterValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import Self
 
 from redbutton.checks.hazard import Hazard
@@ -45,19 +52,23 @@ class Misplaced(ValueError):
         self.where = where
 
 
+def _only(known: list[str], data: Any) -> Any:
+    """The data, if all its keys are known."""
+    for key in data if isinstance(data, dict) else ():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise Misplaced((key,), f"is not known here; {hint}")
+    return data
+
+
 class Part(Frozen):
     """A part of the profile: a key that is not known is refused with the nearest known one."""
 
     @model_validator(mode="before")
     @classmethod
     def _known(cls, data: Any) -> Any:
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in data if isinstance(data, dict) else ():
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise Misplaced((key,), f"is not known here; {hint}")
-        return data
+        return _only([field.alias or name for name, field in cls.model_fields.items()], data)
 
 
 def _key(text: str) -> str:
@@ -278,9 +289,13 @@ class Place(Part):
 
 
 class Held(str, Enum):
-    """What may wait for people. plan: one that the checks hold."""
+    """What may wait for people. plan: one that the checks hold, for anything but a hazard that
+    has an entry of its own."""
 
     PLAN = "plan"
+
+
+APPROVED = [one.value for kinds in (Held, Hazard) for one in kinds]  # the keys of approvals
 
 
 class Approval(Part):
@@ -310,7 +325,8 @@ class RobotProfile(Part):
     base's own frame. `footprint_radius`: of the circle that holds base and load; `reach`: of the
     circle that holds the arm in any position. `deceleration` (m/s^2): what the brakes guarantee
     with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
-    them. `watch`: how often to look after what goes on without the robot, by hazard.
+    them, a hazard or whatever else a plan is held for. `watch`: how often to look after what goes
+    on without the robot, by hazard.
     """
 
     name: Name
@@ -328,10 +344,17 @@ class RobotProfile(Part):
     actions: dict[Name, Action] = Field(default_factory=dict)
     objects: dict[Name, ObjectClass] = Field(default_factory=dict)
     places: dict[Name, Place] = Field(default_factory=dict)
-    approvals: dict[Held, Approval] = Field(default_factory=dict)
+    approvals: dict[Held | Hazard, Approval] = Field(
+        default_factory=dict, json_schema_extra={"propertyNames": {"enum": [*APPROVED]}}
+    )
     approvers: dict[Name, PublicKey] = Field(default_factory=dict)
     text_without_screen: WithoutScreen = WithoutScreen.HOLD
     watch: dict[Hazard, Positive] = Field(default_factory=dict)
+
+    @field_validator("approvals", mode="before")
+    @classmethod
+    def _held(cls, data: Any) -> Any:
+        return _only(APPROVED, data)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

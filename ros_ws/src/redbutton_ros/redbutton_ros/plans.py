@@ -1,10 +1,10 @@
 """The service that judges plans, and the operators' channel where people approve what is held.
 
-Plans are judged by the shipped rules and the profile. Who may approve a held one, and how many
-must, is what the profile says under `approvals`, `plan`; without that nobody may.
+Plans are judged by the shipped rules and the profile. Who must approve a held one is what the
+profile says under `approvals`: for each hazard that it names there, and under `plan` for whatever
+else was objected to. What nobody is named for nobody may approve.
 """
 
-import base64
 import grp
 import os
 import pwd
@@ -13,11 +13,10 @@ from typing import Any
 from rclpy.node import Node
 
 from redbutton.approval.channel import Channel, Operators, Report, socket_path
-from redbutton.approval.desk import Desk
 from redbutton.approval.shown import plain
-from redbutton.checks.profile import Held, RobotProfile, digest
+from redbutton.checks.profile import RobotProfile
 from redbutton.checks.request import RequestCheck
-from redbutton.checks.review import Review
+from redbutton.checks.review import Review, desk_of
 from redbutton.checks.verdict import Judgement, refused
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros.settings import SettingsWrong
@@ -44,12 +43,11 @@ class Plans:
         if profile is None:
             self._review = Review(lambda _: NO_PROFILE)
             return
-        desk, needed = None, 1
-        if approval := profile.approvals.get(Held.PLAN):
-            keys = {name: base64.b64decode(profile.approvers[name]) for name in approval.names}
-            desk, needed = Desk(keys, bytes.fromhex(digest(profile))), approval.k
+        desk = desk_of(profile)
+        if desk is not None:
             self._channel = Channel(socket_path(), desk, _operators(own), self._report)
-        self._review = Review(RequestCheck(profile, longest=QUESTION_MAX).judge, desk, needed)
+        judge = RequestCheck(profile, longest=QUESTION_MAX).judge
+        self._review = Review(judge, desk, profile.approvals)
 
     def turn(self, now: float) -> None:
         """Hear operators."""
