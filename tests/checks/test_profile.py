@@ -162,6 +162,11 @@ def test_the_digest_is_sha_256_over_canonical_json() -> None:
         ({"approvers": {"eve": "YWJj"}}, "eve", "approvers.eve: must be 32 bytes in base64"),
         ({"approvers": {"eve": KEY[:-2] + "9="}}, "eve", "approvers.eve: must be 32 bytes"),
         ({"approvers": {"Eve": KEY}}, "Eve", "approvers.Eve: String should match"),
+        (
+            {"execution": {"corridor": 0.03, "lifetime": 60}},
+            "corridor",
+            "execution.corridor: must be greater than robot_uncertainty, 0.03",
+        ),
         ({"actions": {"a": {"kind": "topic"}}}, "kind", "actions.a.kind: an action of kind topic"),
         ({"actions": {"a": {"topic": "t"}}}, "  a:", "actions.a.kind: an action of kind verb tak"),
         (

@@ -36,12 +36,21 @@ class Permission:
         }
         self._people = {words_of(name) for name in profile.people}
 
-    def names(self, action: str) -> bool:
-        """Whether the profile has such an action."""
-        return _plain(action) in self._profile.actions
+    def parameter(self, action: str, name: str) -> Parameter | None:
+        """What the profile says of a parameter; None: nothing."""
+        entry = self._profile.actions.get(_plain(action))
+        return entry.parameters.get(name) if entry is not None else None
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether both are names of one action."""
+        return _plain(one) == _plain(other)
 
     def step(self, action: Action, number: int) -> Verdict:
-        """Of a step of a plan, whose roles are parameters too; `number`: from 0."""
+        """Of a step of a plan; `number`: from 0."""
+        return self.of(action.name, self.given(action), number)
+
+    def given(self, action: Action) -> dict[str, object]:
+        """The parameters of a step by their names: its roles are parameters too."""
         given: dict[str, object] = dict(action.parameters)
         entry = self._profile.actions.get(_plain(action.name))
         roles = {
@@ -56,10 +65,17 @@ class Permission:
                 if role in roles:
                     given[name] = roles.pop(role)
                     break
-        return self.of(action.name, {**roles, **given}, number)
+        return {**roles, **given}
 
-    def of(self, action: str, given: Mapping[str, object], step: int | None = None) -> Verdict:
-        """Of an action with parameters by their names."""
+    def of(
+        self,
+        action: str,
+        given: Mapping[str, object],
+        step: int | None = None,
+        placed: bool = False,
+    ) -> Verdict:
+        """Of an action with parameters by their names. `placed`: poses say where to, so that a
+        place needs no name."""
         name = _plain(action)
         entry = self._profile.actions.get(name)
         if entry is None:
@@ -74,6 +90,8 @@ class Permission:
                 continue
             return refused(RULE_PARAMETER, reason, step)
         for key, parameter in entry.parameters.items():
+            if placed and parameter.type is ParameterType.PLACE:
+                continue
             if key not in given and not parameter.optional:
                 return refused(RULE_PARAMETER, f"{name} needs {key}", step)
         return ALLOWED

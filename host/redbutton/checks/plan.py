@@ -39,7 +39,7 @@ _FILLERS = one_of("the a an up it my your their top front obj")
 _FORCE = one_of("force speed hard fast how manner")
 _HELD_ACTS = one_of("place drop throw hide hand pour spray submerge")
 _TO_TARGET = one_of("place throw drop hide push hand submerge pour spray fill mix")
-_WITHOUT_OBJECT = one_of("look go say wait")
+_WITHOUT_OBJECT = one_of("look go say wait use")
 _CARRYING = one_of("pick go hand place")
 _NO_TAGS = frozenset[str]()
 
@@ -222,7 +222,7 @@ class _Run:
         """Judge a step, then let it happen."""
         deed = self._deed(roles)
         if not self.text:
-            self.verdicts.extend(_unclear(number, roles, deed))
+            self.verdicts.extend(self._unclear(number, roles, deed))
         for other in roles.others:
             if "safety_stop" in self._safety(other) and deed.act not in ("look", "say", "wait"):
                 self._say(number, Event(deed.act, frozenset({"safety_stop"})), deed)
@@ -256,6 +256,19 @@ class _Run:
                 step = self.questions[question]
                 self.verdicts.append(verdict.model_copy(update={"step": step}))
         return worst(self.verdicts)
+
+    def _unclear(self, number: int, roles: Roles, deed: Deed) -> Iterator[Verdict]:
+        """What a step leaves open, so that a person must look at it."""
+        said = roles.others[-1]
+        for name in (roles.object, roles.recipient, roles.person, roles.place):
+            if name and not worlds.key(name):
+                yield held("plan.unknown-name", f"this names nothing: {name[:60]!r}", number)
+        if deed.act == UNKNOWN:
+            yield held("plan.unknown-act", f"it is not known what {said[:60]!r} does", number)
+        elif not (
+            deed.object or deed.act in _WITHOUT_OBJECT or self.check.ontology.of(said).known
+        ):
+            yield held("plan.no-object", f"it does not say what to {said[:60]}", number)
 
     def _deed(self, roles: Roles) -> Deed:
         """Names become keys; who holds what says what a name that is left out means."""
@@ -510,18 +523,6 @@ class _Run:
         if person := state.people.get(name):
             return person.name[:60]
         return state.places[name].name[:60] if name in state.places else name[:60]
-
-
-def _unclear(number: int, roles: Roles, deed: Deed) -> Iterator[Verdict]:
-    """What a step leaves open that a person must look at."""
-    for name in (roles.object, roles.recipient, roles.person, roles.place):
-        if name and not worlds.key(name):
-            yield held("plan.unknown-name", f"this names nothing: {name[:60]!r}", number)
-    if deed.act == UNKNOWN:
-        reason = f"it is not known what {roles.others[-1][:60]!r} does"
-        yield held("plan.unknown-act", reason, number)
-    elif not deed.object and deed.act not in _WITHOUT_OBJECT:
-        yield held("plan.no-object", f"it does not say what to {roles.others[-1][:60]}", number)
 
 
 def _of_holder(holder: Item | None) -> set[str]:

@@ -296,6 +296,14 @@ class Approval(Part):
         return self
 
 
+class ExecutionLimits(Part):
+    """Motion needs a plan that was checked. `corridor` (m): so far may the robot be from the
+    straight ways between the plan's places. `lifetime` (s): so long is a plan in force."""
+
+    corridor: Positive
+    lifetime: Annotated[Positive, Field(le=3600)]
+
+
 class WithoutScreen(str, Enum):
     """What becomes of a text for people while there is no screen that checks it."""
 
@@ -310,7 +318,8 @@ class RobotProfile(Part):
     base's own frame. `footprint_radius`: of the circle that holds base and load; `reach`: of the
     circle that holds the arm in any position. `deceleration` (m/s^2): what the brakes guarantee
     with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
-    them. `watch`: how often to look after what goes on without the robot, by hazard.
+    them. `execution`: without it motion needs no plan. `watch`: how often to look after what goes
+    on without the robot, by hazard.
     """
 
     name: Name
@@ -330,6 +339,7 @@ class RobotProfile(Part):
     places: dict[Name, Place] = Field(default_factory=dict)
     approvals: dict[Held, Approval] = Field(default_factory=dict)
     approvers: dict[Name, PublicKey] = Field(default_factory=dict)
+    execution: ExecutionLimits | None = None
     text_without_screen: WithoutScreen = WithoutScreen.HOLD
     watch: dict[Hazard, Positive] = Field(default_factory=dict)
 
@@ -340,6 +350,10 @@ class RobotProfile(Part):
         return self
 
     def _contradictions(self) -> Iterator[tuple[Where, str]]:
+        least = self.speed_and_separation.robot_uncertainty
+        if self.execution is not None and self.execution.corridor <= least:
+            text = f"must be greater than robot_uncertainty, {least:g}: nothing would fit in"
+            yield ("execution", "corridor"), text
         yield from self._of_places()
         yield from self._of_people()
         for name, entry in self.objects.items():

@@ -98,6 +98,11 @@ class RequestCheck:
         except Exception as error:
             return refused("request.error", f"it cannot be judged: {type(error).__name__}")
 
+    def actions(self, question: str) -> list[Action]:
+        """The steps of the plan in a question that was judged; none if there is no plan."""
+        plan = json.loads(question).get("plan", [])
+        return [Action.model_validate(self._plans.action(step)) for step in plan]
+
     def _verdicts(self, given: dict[str, Any]) -> Iterator[Verdict]:
         world = given.get("world")
         if not given.keys() - {"world"}:
