@@ -19,6 +19,7 @@ CORRIDOR = 0.5
 LIFETIME = 60.0
 PLACE = {"type": "place"}
 SPEED = {"type": "number", "unit": "m/s", "range": {"min": 0.1, "max": 1.0}, "optional": True}
+VERBS = Verbs.shipped()
 PROFILE = profile_of(
     limits={
         "joints": {
@@ -51,7 +52,7 @@ Begin = Callable[[list[dict[str, Any]]], Execution]
 @pytest.fixture
 def execution() -> Execution:
     """Of a profile that asks for a plan; none is in force."""
-    return Execution(PROFILE, Permission(PROFILE, ontology_of(PROFILE)), Verbs.shipped())
+    return Execution(PROFILE, Permission(PROFILE, ontology_of(PROFILE), VERBS), VERBS)
 
 
 @pytest.fixture
@@ -171,5 +172,5 @@ def test_goals_are_steps_of_the_plan_each_once_and_in_their_order(
 
 def test_a_profile_without_it_asks_for_no_plan() -> None:
     free = PROFILE.model_copy(update={"execution": None})
-    execution = Execution(free, Permission(free, ontology_of(free)), Verbs.shipped())
+    execution = Execution(free, Permission(free, ontology_of(free), VERBS), VERBS)
     assert execution.goal(Goal("go_to", {"place": "door"})).rule == ""

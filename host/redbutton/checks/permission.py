@@ -7,13 +7,15 @@ entry for whoever is not named.
 
 from collections.abc import Mapping
 
-from redbutton.checks.ontology import Ontology, words_of
+from redbutton.checks.ontology import Ontology, Verbs, words_of
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import DEFAULT, Parameter, ParameterType, RobotProfile
-from redbutton.checks.verdict import ALLOWED, Verdict, refused
+from redbutton.checks.verdict import ALLOWED, Verdict, held, refused, worst
 
 RULE_ACTION = "profile.action"
 RULE_PARAMETER = "profile.parameter"
+RULE_PAYLOAD = "profile.payload"
+_PUSHED = "push"  # the one act that moves a thing without lifting it
 # In which of a step's roles something of a type may stand, the likeliest first.
 _ROLES = {
     ParameterType.OBJECT: ("object",),
@@ -25,10 +27,11 @@ _ROLES = {
 class Permission:
     """What one profile lets the planner do."""
 
-    def __init__(self, profile: RobotProfile, ontology: Ontology) -> None:
+    def __init__(self, profile: RobotProfile, ontology: Ontology, verbs: Verbs) -> None:
         """`ontology`: with the profile's own objects."""
         self._profile = profile
         self._ontology = ontology
+        self._verbs = verbs
         self._places = {
             words_of(word)
             for name, place in profile.places.items()
@@ -47,7 +50,23 @@ class Permission:
 
     def step(self, action: Action, number: int) -> Verdict:
         """Of a step of a plan; `number`: from 0."""
-        return self.of(action.name, self.given(action), number)
+        said = self.of(action.name, self.given(action), number)
+        return worst((said, self._lifted(action, number)))
+
+    def _lifted(self, action: Action, number: int) -> Verdict:
+        """The arm lifts what its payload allows, and what is known to weigh so much."""
+        act = self._verbs.acts.get(self._verbs.of(action.name))
+        lifts = act is not None and act.moves and self._verbs.of(action.name) != _PUSHED
+        name = self._ontology.of(action.object or "").name
+        if not lifts or name not in self._profile.objects:
+            return ALLOWED
+        mass, most = self._profile.mass(name), self._profile.limits.payload
+        if mass is None:
+            return held(RULE_PAYLOAD, f"the profile does not say what a {name} weighs", number)
+        if mass > most:
+            reason = f"a {name} may weigh {mass:g} kg, and the arm lifts {most:g} kg"
+            return refused(RULE_PAYLOAD, reason, number)
+        return ALLOWED
 
     def given(self, action: Action) -> dict[str, object]:
         """The parameters of a step by their names: its roles are parameters too."""

@@ -6,12 +6,14 @@ steps is found because each step is judged in the world that the steps before it
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from redbutton.checks import world as worlds
+from redbutton.checks.hazard import Hazard
 from redbutton.checks.ontology import UNKNOWN, ObjectClass, Ontology, Verbs
 from redbutton.checks.policy import Policies, Question
 from redbutton.checks.rules import Event, Rule, Rules
@@ -68,6 +70,7 @@ class Roles(NamedTuple):
     place: str = ""
     liquid: str = ""
     others: tuple[str, ...] = ()
+    seconds: float = 0.0
     tags: frozenset[str] = _NO_TAGS
 
 
@@ -84,7 +87,10 @@ class PlanCheck:
         verbs: Verbs | None = None,
         rules: Rules | None = None,
         policies: Policies | None = None,
+        watch: Mapping[Hazard, float] | None = None,
     ) -> None:
+        """`watch`: how long, in s, what is on and brings a hazard may be left alone."""
+        self.watch = {hazard.value: most for hazard, most in (watch or {}).items()}
         self.ontology = ontology or Ontology.shipped()
         self.verbs = verbs or Verbs.shipped()
         self.rules = rules or Rules.shipped()
@@ -185,8 +191,16 @@ class PlanCheck:
             action.place or "",
             liquid if isinstance(liquid, str) else "",
             (*strings, action.text, action.name),
+            _seconds(given),
             frozenset({"forceful"} if forceful else ()),
         )
+
+
+def _seconds(parameters: Mapping[str, object]) -> float:
+    """How long a step takes, as far as it says; a number that is none is for ever."""
+    given = (parameters.get(name) for name in ("time", "duration", "seconds"))
+    numbers = [float(one) for one in given if isinstance(one, int | float)]
+    return max((one if one >= 0 else inf for one in numbers), default=0.0)
 
 
 def _of_words(name: str, act: str, rest: list[str]) -> dict[str, Any]:
@@ -217,6 +231,7 @@ class _Run:
         self.verdicts: list[Verdict] = []
         self.questions: dict[Question, int] = {}
         self.events = 0
+        self.alone: dict[str, float] = {}  # s since what is on was looked after
 
     def step(self, number: int, roles: Roles) -> None:
         """Judge a step, then let it happen."""
@@ -235,6 +250,23 @@ class _Run:
         self._consequences(number, deed, before)
         if deed.act in _CARRYING and self.state.held:
             self._carried(number, deed, before, goal)
+        if self.check.watch:
+            self._watched(number, deed, roles.seconds)
+
+    def _watched(self, number: int, deed: Deed, seconds: float) -> None:
+        """What is on and brings a hazard is looked after often enough."""
+        for name, item in self.state.items.items():
+            if name in (deed.object, deed.recipient) or "is_on" not in item.states:
+                self.alone.pop(name, None)
+                continue
+            self.alone[name] = self.alone.get(name, 0.0) + seconds
+            for hazard in item.kind.tags & self.check.watch.keys():
+                if self.alone[name] > (most := self.check.watch[hazard]):
+                    reason = (
+                        f"{item.name[:60]} is on and is left alone for {self.alone[name]:g} s, "
+                        f"more than {most:g} s"
+                    )
+                    self.verdicts.append(held(f"watch.{hazard}", reason, number))
 
     def end(self) -> None:
         """Judge what the plan leaves behind."""

@@ -129,7 +129,8 @@ class Workspace(Part):
 
 class Limits(Part):
     """Of motion. `command_rate` (Hz): at most so many commands. Speeds that are missing are 0, and
-    so is what may be carried (`payload`, kg) and pressed with (`force`, N). Jerk: not checked if
+    so is what may be carried (`payload`, kg) and pressed with (`force`, N):
+    no parameter of an action goes beyond. Jerk: not checked if
     missing."""
 
     linear_speed: NotNegative = 0.0
@@ -354,6 +355,7 @@ class RobotProfile(Part):
         if self.execution is not None and self.execution.corridor <= least:
             text = f"must be greater than robot_uncertainty, {least:g}: nothing would fit in"
             yield ("execution", "corridor"), text
+        yield from self._of_actions()
         yield from self._of_places()
         yield from self._of_people()
         for name, entry in self.objects.items():
@@ -361,6 +363,19 @@ class RobotProfile(Part):
                 yield ("objects", name, "is"), f"there is no class {entry.parent}"
             elif name in self._ancestors(name):
                 yield ("objects", name, "is"), f"a cycle: in the end {name} is a {name}"
+
+    def _of_actions(self) -> Iterator[tuple[Where, str]]:
+        most = {
+            "m/s": ("linear_speed", self.limits.linear_speed),
+            "rad/s": ("angular_speed", self.limits.angular_speed),
+            "N": ("force", self.limits.force),
+        }
+        for name, action in self.actions.items():
+            for key, parameter in action.parameters.items():
+                limit, value = most.get(parameter.unit or "", ("", FAR))
+                if parameter.range is not None and parameter.range.max > value:
+                    where = ("actions", name, "parameters", key, "range", "max")
+                    yield where, f"is beyond limits.{limit}, {value:g} {parameter.unit}"
 
     def _of_places(self) -> Iterator[tuple[Where, str]]:
         names = [zone.name for zone in self.zones]
@@ -386,11 +401,19 @@ class RobotProfile(Part):
                 yield ("approvers", name), f"has the key of {other}: one person, two votes"
             owners[key] = name
 
-    def _ancestors(self, name: str) -> set[str]:
-        found: set[str] = set()
+    def mass(self, name: str) -> float | None:
+        """Of a class of objects, at most, in kg: its own or the nearest one's above it."""
+        for one in (name, *self._ancestors(name)):
+            if (mass := self.objects[one].mass) is not None:
+                return mass
+        return None
+
+    def _ancestors(self, name: str) -> list[str]:
+        """The classes above one, the nearest first."""
+        found: list[str] = []
         parent = self.objects[name].parent
         while parent in self.objects and parent not in found:
-            found.add(parent)
+            found.append(parent)
             parent = self.objects[parent].parent
         return found
 

@@ -77,8 +77,12 @@ class RequestCheck:
         self._longest = longest
         self._profile = profile
         self._meaning = meaning
-        self._plans = PlanCheck(ontology=ontology_of(profile))
-        self._permission = Permission(profile, self._plans.ontology) if profile else None
+        self._plans = PlanCheck(
+            ontology=ontology_of(profile), watch=profile.watch if profile is not None else None
+        )
+        self._permission = (
+            Permission(profile, self._plans.ontology, self._plans.verbs) if profile else None
+        )
         self._texts = TextScreen(self._plans)
 
     def judge(self, question: bytes) -> Verdict:

@@ -124,9 +124,10 @@ class Checks:
     ) -> None:
         """`own`: the gate's settings."""
         self._profile = profile
-        self._permission = Permission(profile, ontology_of(profile))
+        verbs = Verbs.shipped()
+        self._permission = Permission(profile, ontology_of(profile), verbs)
         self._seen = Surroundings(robot, profile, {name: own[name] for name in TOPICS})
-        self._execution = Execution(profile, self._permission, Verbs.shipped())
+        self._execution = Execution(profile, self._permission, verbs)
         latency = own["stop_latency"]
         planned = self._execution.envelope if profile.execution is not None else None
         self._streams = {
