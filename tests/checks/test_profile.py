@@ -23,6 +23,7 @@ Write = Callable[..., Path]
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 NAMES = list(profiles.examples())
+FORCE_66 = {"type": "number", "unit": "N", "range": {"min": 1, "max": 66}}
 
 
 def refusal(path: Path) -> str:
@@ -183,6 +184,16 @@ def test_the_digest_is_sha_256_over_canonical_json() -> None:
         ({"approvers": {"eve": "YWJj"}}, "eve", "approvers.eve: must be 32 bytes in base64"),
         ({"approvers": {"eve": KEY[:-2] + "9="}}, "eve", "approvers.eve: must be 32 bytes"),
         ({"approvers": {"Eve": KEY}}, "Eve", "approvers.Eve: String should match"),
+        (
+            {"limits": {"force": 65}, "actions": {"press": {"parameters": {"force": FORCE_66}}}},
+            "max",
+            "actions.press.parameters.force.range.max: is beyond limits.force, 65 N",
+        ),
+        (
+            {"execution": {"corridor": 0.03, "lifetime": 60}},
+            "corridor",
+            "execution.corridor: must be greater than robot_uncertainty, 0.03",
+        ),
         ({"actions": {"a": {"kind": "topic"}}}, "kind", "actions.a.kind: an action of kind topic"),
         ({"actions": {"a": {"topic": "t"}}}, "  a:", "actions.a.kind: an action of kind verb tak"),
         (
