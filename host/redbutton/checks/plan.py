@@ -266,7 +266,9 @@ class _Run:
                         f"{item.name[:60]} is on and is left alone for {self.alone[name]:g} s, "
                         f"more than {most:g} s"
                     )
-                    self.verdicts.append(held(f"watch.{hazard}", reason, number))
+                    said = held(f"watch.{hazard}", reason, number)
+                    hazards = frozenset({Hazard(hazard)})
+                    self.verdicts.append(said.model_copy(update={"hazards": hazards}))
 
     def end(self) -> None:
         """Judge what the plan leaves behind."""
