@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Self
+
 from redbutton import attestation
 from redbutton.attestation import Expected
 from redbutton.model import SafetyState
@@ -38,7 +40,7 @@ class Chain:
         self.host_wrote = 0.0
         self._send(self.session.opened(self.board.now))
 
-    def __enter__(self) -> "Chain":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -68,7 +70,7 @@ class Chain:
         self.board.act("reset", 0)
         self.step(560)
 
-    def run(self) -> "Chain":
+    def run(self) -> Self:
         """From power-up to RUN, with the load proven on."""
         self.step(100)
         self.press_reset()
