@@ -652,10 +652,12 @@ def verify(
 def _add_checks() -> None:
     """The commands that stand beside what they use."""
     from redbutton.approval import cli_approval
+    from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
     from redbutton.checks.profile_cli import profile_app
 
     app.add_typer(profile_app)
+    app.add_typer(bench_app, name="bench")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)

@@ -112,6 +112,24 @@ class LinesUnreadable(RedbuttonError):
     exit_code = 25
 
 
+class ScenarioWrong(RedbuttonError):
+    """A scenario of the bench is missing, malformed, or contradicts itself."""
+
+    exit_code = 26
+
+
+class CampaignDiffers(RedbuttonError):
+    """There is no campaign in a folder, or one that is another."""
+
+    exit_code = 27
+
+
+class FoundDangerous(RedbuttonError):
+    """A run on the bench had the load on when it had to be off."""
+
+    exit_code = 28
+
+
 class AttestationFailed(RedbuttonError):
     """The controller's firmware or configuration is not what this host expects."""
 

@@ -2,7 +2,7 @@
 
 from nacl.signing import SigningKey
 
-from redbutton.approval.ballot import Decision, Held, Vote, canonical, cast
+from redbutton.approval.ballot import Decision, Held, Quorum, Vote, canonical, cast
 from redbutton.approval.desk import Desk
 from redbutton.checks.verdict import Judgement, Verdict
 
@@ -29,9 +29,20 @@ def made_desk() -> Desk:
     return Desk(PUBLIC, PROFILE)
 
 
+def of_all(needed: int, desk: Desk | None = None) -> tuple[Quorum, ...]:
+    """So many of all approvers."""
+    names = tuple(PUBLIC if desk is None else desk.approvers)
+    return (Quorum(what="plan", k=needed, names=names),)
+
+
 def hold(desk: Desk, now: float = 0.0, needed: int = 1, command: bytes = COMMAND) -> Held:
-    """A command is held for 30 s."""
-    return desk.hold(command, WHY, needed, now, LIFETIME_S)
+    """A command is held for 30 s, until so many approve."""
+    return desk.hold(command, WHY, of_all(needed, desk), now, LIFETIME_S)
+
+
+def hold_for(desk: Desk, *quorums: Quorum) -> Held:
+    """A command is held for 30 s, until all of these approve."""
+    return desk.hold(COMMAND, WHY, quorums, 0.0, LIFETIME_S)
 
 
 def vote(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from people import COMMAND, PUBLIC, WHY, Clock, hold, vote
+from people import COMMAND, PUBLIC, WHY, Clock, hold, of_all, vote
 
 from redbutton.approval import channel as channels
 from redbutton.approval.ballot import COMMAND_MAX, REASON_MAX, Decision, canonical
@@ -140,7 +140,7 @@ def test_all_that_can_be_held_at_its_longest_is_told(
     long = canonical({"a": '"' * ((COMMAND_MAX - 8) // 2)})
     why = Verdict(verdict=Judgement.HOLD, reason="\x01" * REASON_MAX)
     for _ in range(HELD_MAX):
-        desk.hold(long, why, 1, served(), 30.0)
+        desk.hold(long, why, of_all(1), served(), 30.0)
     assert len(operator.pending().pending) == HELD_MAX
 
 
@@ -387,7 +387,7 @@ def test_a_client_in_pieces_is_understood(channel: Channel, path: Path) -> None:
 
 def test_a_client_that_never_reads_delays_nobody(channel: Channel, desk: Desk, path: Path) -> None:
     for _ in range(HELD_MAX):
-        desk.hold(canonical({"a": "x" * 4000}), WHY, 1, 0.0, 3600.0)
+        desk.hold(canonical({"a": "x" * 4000}), WHY, of_all(1), 0.0, 3600.0)
     slow = raw(path)
     slow.setblocking(False)
     slow.sendall(b'{"ask":"subscribe"}\n')

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from command_line import TIMEOUT_S, one_line
-from people import COMMAND, KEYS, PUBLIC, Clock, hold, vote
+from people import COMMAND, KEYS, PUBLIC, Clock, hold, hold_for, vote
 
-from redbutton.approval.ballot import Decision, canonical
+from redbutton.approval.ballot import Decision, Quorum, canonical
 from redbutton.approval.desk import Desk, Standing
 from redbutton.errors import ApprovalRefused, KeyUnreadable, NoContact
 
@@ -95,6 +95,46 @@ def test_pending_shows_a_script_the_same(desk: Desk, served: Clock) -> None:
     assert shown["id"] == held.id
     assert shown["held"]["command"] == COMMAND.decode()
     assert shown["left_s"] == 30
+
+
+def test_pending_tells_a_script_how_far_each_quorum_is(desk: Desk, served: Clock) -> None:
+    both = Quorum(what="mobility_aid", k=2, names=("anna", "ben"))
+    one = Quorum(what="plan", k=1, names=("ben", "cleo"))
+    held = hold_for(desk, both, one)
+    desk.vote(vote(held, "ben"), served())
+    (shown,) = json.loads(redbutton("pending", "--json").stdout)["pending"]
+    assert shown["quorums"] == [
+        {
+            "what": "mobility_aid",
+            "needed": 2,
+            "approved_by": ["ben"],
+            "missing": 1,
+            "missing_of": ["anna"],
+        },
+        {"what": "plan", "needed": 1, "approved_by": ["ben"], "missing": 0, "missing_of": []},
+    ]
+
+
+@pytest.mark.parametrize("command", ["approve", "deny"])
+def test_approve_and_deny_show_who_must_approve(
+    desk: Desk, served: Clock, key_file: Path, command: str
+) -> None:
+    held = hold_for(desk, Quorum(what="medical", k=1, names=("anna", "ben")))
+    yes = ["--yes"] if command == "approve" else []
+    shown = redbutton(command, held.id, "-k", str(key_file), *yes).stdout
+    assert "medical: 0 of 1, needs 1 more of anna, ben" in shown
+
+
+@pytest.mark.parametrize("command", ["approve", "deny"])
+def test_an_approver_who_is_not_asked_is_told_so(
+    desk: Desk, served: Clock, key_file: Path, command: str
+) -> None:
+    held = hold_for(desk, Quorum(what="medical", k=1, names=("ben", "cleo")))
+    yes = ["--yes"] if command == "approve" else []
+    result = redbutton(command, held.id, "-k", str(key_file), *yes)
+    assert result.returncode == ApprovalRefused.exit_code
+    assert "this approver is not asked" in one_line(result)
+    assert desk.standing(held.id, served()) is Standing.WAITING
 
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])

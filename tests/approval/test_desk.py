@@ -6,7 +6,19 @@ import secrets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import COMMAND, KEYS, LIFETIME_S, PROFILE, PUBLIC, WHY, hold, made_desk, vote
+from people import (
+    COMMAND,
+    KEYS,
+    LIFETIME_S,
+    PROFILE,
+    PUBLIC,
+    WHY,
+    hold,
+    hold_for,
+    made_desk,
+    of_all,
+    vote,
+)
 
 from redbutton.approval.ballot import (
     COMMAND_MAX,
@@ -15,11 +27,13 @@ from redbutton.approval.ballot import (
     SIGNATURE_SIZE,
     Decision,
     Held,
+    Quorum,
     Vote,
     canonical,
     cast,
 )
 from redbutton.approval.desk import ENDED_MAX, HELD_MAX, LIFETIME_MAX_S, Desk, Outcome, Standing
+from redbutton.checks.hazard import Hazard
 from redbutton.checks.verdict import ALLOWED, Judgement, Verdict
 from redbutton.errors import ApprovalRefused
 
@@ -114,9 +128,10 @@ def test_a_signature_edited_by_one_byte_is_none(index: int, bit: int) -> None:
         {"command": OTHER.decode()},
         {"verdict": WHY.model_copy(update={"reason": "a spoon, far from everybody"})},
         {"verdict": WHY.model_copy(update={"step": 0})},
+        {"verdict": WHY.model_copy(update={"hazards": frozenset({Hazard.SHARP})})},
         {"profile": OTHER_PROFILE.hex()},
         {"nonce": "00" * 16},
-        {"needed": 1},
+        {"quorums": of_all(1)},
         {"expires": LIFETIME_S + 1},
     ],
     ids=lambda change: str(next(iter(change))),
@@ -281,6 +296,137 @@ def test_one_denial_ends_it(desk: Desk, name: str) -> None:
     assert not desk.take(held.id, COMMAND, 1.0)
 
 
+# --- more than one quorum
+
+BOTH = Quorum(what="mobility_aid", k=2, names=("anna", "ben"))
+ONE = Quorum(what="plan", k=1, names=("ben", "cleo"))
+CLEO = Quorum(what="medical", k=1, names=("cleo",))
+
+
+def test_every_quorum_must_approve(desk: Desk) -> None:
+    held = hold_for(desk, BOTH, CLEO)
+    for name in ("anna", "ben"):
+        assert not desk.take(held.id, COMMAND, 1.0)
+        desk.vote(vote(held, name), 1.0)
+    assert desk.standing(held.id, 1.0) is Standing.WAITING
+    assert not desk.take(held.id, COMMAND, 1.0)
+    desk.vote(vote(held, "cleo"), 1.0)
+    assert desk.take(held.id, COMMAND, 1.0)
+
+
+def test_a_person_of_one_quorum_does_not_stand_in_for_another(desk: Desk) -> None:
+    held = hold_for(desk, BOTH, ONE)
+    desk.vote(vote(held, "anna"), 1.0)
+    desk.vote(vote(held, "cleo"), 1.0)
+    assert desk.standing(held.id, 1.0) is Standing.WAITING
+    assert not desk.take(held.id, COMMAND, 1.0)
+
+
+def test_one_vote_counts_in_every_quorum_that_names_its_approver(desk: Desk) -> None:
+    held = hold_for(desk, BOTH, ONE)
+    assert desk.vote(vote(held, "ben"), 1.0) is Outcome.COUNTED
+    assert desk.vote(vote(held, "ben"), 1.0) is Outcome.TWICE
+    assert desk.vote(vote(held, "anna"), 1.0) is Outcome.COUNTED
+    assert desk.take(held.id, COMMAND, 1.0)
+
+
+def test_a_person_named_twice_counts_once(desk: Desk) -> None:
+    held = hold_for(desk, Quorum(what="plan", k=2, names=("anna", "anna", "ben")))
+    desk.vote(vote(held, "anna"), 1.0)
+    assert not desk.take(held.id, COMMAND, 1.0)
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+def test_an_approver_who_is_not_asked_has_no_vote(desk: Desk, decision: Decision) -> None:
+    held = hold_for(desk, BOTH)
+    assert desk.vote(vote(held, "cleo", decision), 1.0) is Outcome.NOT_ASKED
+    assert [one.approved_by for one in desk.pending(1.0)] == [()]
+
+
+def test_a_forged_vote_of_somebody_who_is_not_asked_is_said_to_be_forged(desk: Desk) -> None:
+    held = hold_for(desk, BOTH)
+    forged = cast(held, "cleo", Decision.APPROVE, 0.0, b"\x63" * 32)
+    assert desk.vote(forged, 1.0) is Outcome.NOT_SIGNED
+
+
+@pytest.mark.parametrize("name", ["anna", "ben", "cleo"])
+def test_a_denial_in_any_quorum_ends_it(desk: Desk, name: str) -> None:
+    held = hold_for(desk, BOTH, CLEO)
+    for other in {"anna", "ben", "cleo"} - {name}:
+        desk.vote(vote(held, other), 1.0)
+    assert desk.vote(vote(held, name, Decision.DENY), 1.0) is Outcome.COUNTED
+    assert desk.standing(held.id, 1.0) is Standing.DENIED
+
+
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize(
+    "change",
+    [{"what": "mobility_aie"}, {"k": 1}, {"names": ("anna", "bem")}, {"names": ("anna",)}],
+    ids=str,
+)
+def test_a_vote_is_for_exactly_the_quorums_that_were_shown(
+    desk: Desk, position: int, change: dict[str, object]
+) -> None:
+    """To the byte."""
+    quorums = [CLEO, CLEO]
+    quorums[position] = BOTH
+    held = hold_for(desk, *quorums)
+    quorums[position] = BOTH.model_copy(update=change)
+    shown = held.model_copy(update={"quorums": tuple(quorums)})
+    moved = vote(shown).model_copy(update={"id": held.id})
+    assert desk.vote(moved, 1.0) is Outcome.NOT_SIGNED
+
+
+def test_a_quorum_cannot_be_left_out_of_what_is_shown(desk: Desk) -> None:
+    held = hold_for(desk, BOTH, CLEO)
+    shown = held.model_copy(update={"quorums": (BOTH,)})
+    moved = vote(shown).model_copy(update={"id": held.id})
+    assert desk.vote(moved, 1.0) is Outcome.NOT_SIGNED
+
+
+@pytest.mark.parametrize(
+    ("quorums", "problem"),
+    [
+        ((), "nobody is named"),
+        ((CLEO, Quorum(what="plan", k=0, names=("ben",))), "plan: 0 approvals cannot come from 1"),
+        ((CLEO, Quorum(what="plan", k=3, names=("anna", "ben"))), "plan: 3 approvals cannot come"),
+        ((Quorum(what="plan", k=2, names=("anna", "anna")),), "2 approvals cannot come from 1"),
+        ((CLEO, Quorum(what="plan", k=1, names=("cleo", "eve"))), "plan: eve is no approver"),
+    ],
+    ids=["no quorum", "of nobody", "more than named", "one named twice", "of a stranger"],
+)
+def test_a_quorum_that_cannot_be_met_is_refused(
+    desk: Desk, quorums: tuple[Quorum, ...], problem: str
+) -> None:
+    with pytest.raises(ApprovalRefused, match=problem):
+        hold_for(desk, *quorums)
+    assert desk.pending(0.0) == ()
+
+
+@pytest.mark.parametrize("quorums", [(), of_all(0), of_all(4)], ids=["none", "of 0", "of 4"])
+def test_what_nobody_could_approve_is_not_believed_at_the_other_end(
+    desk: Desk, quorums: tuple[Quorum, ...]
+) -> None:
+    told = hold(desk).model_copy(update={"quorums": quorums}).model_dump_json()
+    with pytest.raises(ValueError, match="quorums"):
+        Held.model_validate_json(told)
+
+
+def test_quorums_and_hazards_are_the_same_at_the_other_end(desk: Desk) -> None:
+    why = WHY.model_copy(update={"hazards": frozenset({None, Hazard.MEDICAL, Hazard.SHARP})})
+    held = desk.hold(COMMAND, why, (BOTH, CLEO), 0.0, LIFETIME_S)
+    there = Held.model_validate_json(held.model_dump_json())
+    assert there == held
+    assert there.digest == held.digest
+
+
+def test_what_two_quorums_approved_expires_with_it(desk: Desk) -> None:
+    held = hold_for(desk, BOTH, CLEO)
+    for name in KEYS:
+        desk.vote(vote(held, name), 1.0)
+    assert not desk.take(held.id, COMMAND, LIFETIME_S)
+
+
 # --- the profile
 
 
@@ -321,7 +467,7 @@ def test_a_profile_without_approvers_holds_nothing() -> None:
 def test_people_cannot_approve_what_a_check_refused(desk: Desk, judgement: Judgement) -> None:
     verdict = ALLOWED.model_copy(update={"verdict": judgement})
     with pytest.raises(ApprovalRefused, match=judgement.value):
-        desk.hold(COMMAND, verdict, 1, 0.0, LIFETIME_S)
+        desk.hold(COMMAND, verdict, of_all(1), 0.0, LIFETIME_S)
 
 
 @pytest.mark.parametrize(
@@ -359,13 +505,13 @@ def test_the_longest_and_the_deepest_command_are_held(desk: Desk) -> None:
 def test_a_reason_that_cannot_be_told_is_not_held(desk: Desk, reason: str) -> None:
     verdict = Verdict(verdict=Judgement.HOLD, reason=reason)
     with pytest.raises(ApprovalRefused, match="the reason"):
-        desk.hold(COMMAND, verdict, 1, 0.0, LIFETIME_S)
+        desk.hold(COMMAND, verdict, of_all(1), 0.0, LIFETIME_S)
 
 
 @pytest.mark.parametrize("lifetime_s", [0.0, -1.0, LIFETIME_MAX_S + 1, math.inf, math.nan])
 def test_nothing_is_held_for_ever_or_for_no_time(desk: Desk, lifetime_s: float) -> None:
     with pytest.raises(ApprovalRefused, match="at most 3600 s"):
-        desk.hold(COMMAND, WHY, 1, 0.0, lifetime_s)
+        desk.hold(COMMAND, WHY, of_all(1), 0.0, lifetime_s)
 
 
 def test_a_flood_of_held_commands_is_refused(desk: Desk) -> None:
@@ -436,7 +582,7 @@ def test_after_a_stop_nothing_held_before_goes_on(desk: Desk) -> None:
 
 
 def test_what_is_held_has_the_same_digest_at_the_other_end(desk: Desk) -> None:
-    held = desk.hold(COMMAND, WHY, 2, 0.1, 1 / 3)
+    held = desk.hold(COMMAND, WHY, of_all(2), 0.1, 1 / 3)
     assert Held.model_validate_json(held.model_dump_json()).digest == held.digest
 
 

@@ -6,10 +6,11 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import LIFETIME_S, made_desk
+from people import LIFETIME_S, hold_for, made_desk, of_all, vote
 from rich.console import Console
 
-from redbutton.approval.ballot import canonical
+from redbutton.approval.ballot import Quorum, canonical
+from redbutton.approval.desk import Desk
 from redbutton.approval.shown import countdown, lines_of, panels, plain
 from redbutton.checks.verdict import Judgement, Verdict
 
@@ -20,7 +21,12 @@ def screen(command: object, reason: str = "", step: int | None = None, width: in
     """What is on the screen when this command is held."""
     desk = made_desk()
     why = Verdict(verdict=Judgement.HOLD, rule="a-rule", reason=reason, step=step)
-    desk.hold(canonical(command), why, 2, 0.0, LIFETIME_S)
+    desk.hold(canonical(command), why, of_all(2), 0.0, LIFETIME_S)
+    return panel_of(desk, width)
+
+
+def panel_of(desk: Desk, width: int = 200) -> str:
+    """What is on the screen of what is held."""
     out = io.StringIO()
     Console(file=out, color_system=None, width=width).print(panels(desk.pending(5.0)))
     return out.getvalue()
@@ -41,6 +47,19 @@ def test_command_reason_and_countdown_are_shown() -> None:
         "0:25",
     ):
         assert part in text
+
+
+def test_each_quorum_says_who_has_approved_and_who_is_needed() -> None:
+    desk = made_desk()
+    held = hold_for(
+        desk,
+        Quorum(what="mobility_aid", k=2, names=("ben", "cleo")),
+        Quorum(what="plan", k=1, names=("anna", "ben")),
+    )
+    desk.vote(vote(held, "ben"), 5.0)
+    text = panel_of(desk)
+    assert "mobility_aid: 1 of 2 (ben), needs 1 more of cleo" in text
+    assert "plan: 1 of 1 (ben) " in text
 
 
 def test_no_end_of_a_long_command_is_hidden() -> None:

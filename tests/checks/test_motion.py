@@ -131,7 +131,7 @@ def test_a_pose_that_is_out_of_this_world_is_refused() -> None:
     check = check_of(zones=[zone("keep_out", 5.0)])
     far = Pose.model_construct(**{**ORIGIN.model_dump(), "x": 1e308})
     assert rule(ask(check, pose=far)) == "motion.shape"
-    assert rule(check.path([ORIGIN, far])) == "motion.shape"
+    assert rule(check.path([ORIGIN, far], 0.0)) == "motion.shape"
 
 
 @pytest.mark.parametrize("deceleration", [1e-9, 1e-150])
@@ -799,7 +799,7 @@ def at(x: float, y: float = 0.0, **given: Any) -> Pose:
 )
 def test_a_goal_is_where_the_robot_may_stand(pose: Any, expected: str) -> None:
     check = check_of(zones=[zone("keep_out", 5.0, 6.0)], limits=SPACE)
-    assert rule(check.goal(pose)) == expected
+    assert rule(check.goal(pose, 0.0)) == expected
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(HAIR, ""), (-HAIR, "motion.people_zone")])
@@ -807,11 +807,11 @@ def test_a_goal_is_as_far_from_a_zone_of_people_as_somebody_comes(
     gap: float, expected: str
 ) -> None:
     edge = RADIUS + OFF + WALK * REACTION + INTRUSION + gap
-    assert rule(check_of(zones=[zone("people", edge)]).goal(at(0.0))) == expected
+    assert rule(check_of(zones=[zone("people", edge)]).goal(at(0.0), 0.0)) == expected
 
 
 def test_a_goal_may_be_in_a_zone_of_speed() -> None:
-    assert rule(check_of(zones=[zone("speed", -5.0, speed=0.1)]).goal(at(0.0))) == ""
+    assert rule(check_of(zones=[zone("speed", -5.0, speed=0.1)]).goal(at(0.0), 0.0)) == ""
 
 
 @pytest.mark.parametrize(
@@ -832,7 +832,7 @@ def test_a_path_is_all_where_the_robot_may_be(
     poses: Sequence[Pose], expected: str, step: int | None
 ) -> None:
     check = check_of(zones=[zone("keep_out", 5.0, 6.0)], limits=SPACE)
-    verdict = check.path(poses)
+    verdict = check.path(poses, 0.0)
     assert (rule(verdict), verdict.verdict.step) == (expected, step)
 
 
@@ -916,9 +916,9 @@ def test_whatever_trajectory_is_asked_gets_one_verdict(
 @given(poses=st.lists(POSES, max_size=3) | JUNK)
 def test_whatever_path_is_asked_gets_one_verdict(poses: Any) -> None:
     check = check_of(**FULL)
-    if check.path(poses).allowed:
+    if check.path(poses, 0.0).allowed:
         assert all(finite(pose.x, pose.y, pose.z, pose.yaw) for pose in poses)
-    assert isinstance(check.goal(poses), MotionVerdict)
+    assert isinstance(check.goal(poses, 0.0), MotionVerdict)
 
 
 def test_deep_nesting_is_refused() -> None:

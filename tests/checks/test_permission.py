@@ -3,16 +3,20 @@
 from typing import Any
 
 import pytest
+from checks_profiles import profile_of
 
+from redbutton.checks.ontology import Verbs
 from redbutton.checks.permission import Permission, ontology_of
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import EXAMPLES, RobotProfile, load
+from redbutton.checks.verdict import Judgement
 
+VERBS = Verbs.shipped()
 HOME = load(EXAMPLES / "home_manipulator.yaml")
 
 
 def permission(profile: RobotProfile = HOME) -> Permission:
-    return Permission(profile, ontology_of(profile))
+    return Permission(profile, ontology_of(profile), VERBS)
 
 
 @pytest.mark.requirement("SR-24")
@@ -79,3 +83,27 @@ def test_without_an_entry_for_anybody_only_people_by_name() -> None:
 def test_the_roles_of_a_step_are_parameters(step: dict[str, Any], rule: str) -> None:
     said = permission().step(Action.model_validate(step), 3)
     assert (said.rule, said.step) == (rule, 3 if rule else None)
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    ("act", "thing", "verdict"),
+    [
+        ("pick", "cup", Judgement.ALLOW),
+        ("pick", "pan", Judgement.REFUSE),  # 2.5 kg, and the arm lifts 1.5 kg
+        ("pick", "rollator", Judgement.HOLD),  # nothing says what it weighs
+    ],
+)
+def test_the_arm_lifts_what_it_can(act: str, thing: str, verdict: Judgement) -> None:
+    said = permission().step(Action(name=act, object=thing, parameters={}), 0)
+    assert (said.verdict, said.rule) == (verdict, "profile.payload" if said.rule else "")
+
+
+def test_the_mass_of_a_class_is_that_of_the_class_above() -> None:
+    objects = {
+        "part": {"mass": 2.0},
+        "blade": {"is": "part"},
+        "blank": {"is": "part", "mass": 0.5},
+    }
+    profile = profile_of(objects=objects)
+    assert [profile.mass(name) for name in objects] == [2.0, 2.0, 0.5]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from redbutton.checks.hazard import Hazard
 from redbutton.checks.plan import MOST_STEPS, Action, PlanCheck
 from redbutton.checks.text import TextScreen
 from redbutton.checks.verdict import Judgement
@@ -256,6 +257,33 @@ def test_an_unknown_act_waits_for_a_person(check: PlanCheck) -> None:
         1,
     )
     assert "frobnicate" in verdict.reason
+
+
+def wait_s(seconds: float) -> dict[str, Any]:
+    """A step that takes so long."""
+    return {"name": "wait", "parameters": {"time": seconds}}
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    ("plan", "passes"),
+    [
+        ([wait_s(60)], True),
+        ([wait_s(61)], False),
+        ([wait_s(40), wait_s(40)], False),
+        ([wait_s(40), "look at Stove", wait_s(40)], True),
+        ([wait_s(float("nan"))], False),
+        ([wait_s(-1)], False),
+    ],
+    ids=str,
+)
+def test_what_is_hot_is_looked_after_as_often_as_the_profile_says(
+    plan: list[object], passes: bool
+) -> None:
+    check = PlanCheck(watch={Hazard.HOT: 60.0})
+    verdict = check.judge(["place Pan on Stove", "turn on Stove", *plan, "turn off Stove"])
+    assert verdict.rule == ("" if passes else "watch.hot")
+    assert passes or verdict.verdict is Judgement.HOLD
 
 
 @pytest.mark.requirement("SR-24")

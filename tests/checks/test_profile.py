@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from redbutton.checks import profile as profiles
-from redbutton.checks.profile import RobotProfile
+from redbutton.checks.hazard import Hazard
+from redbutton.checks.profile import Held, RobotProfile
 from redbutton.checks.profile_cli import profile_app
 from redbutton.errors import ProfileWrong
 
@@ -22,6 +23,7 @@ Write = Callable[..., Path]
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 NAMES = list(profiles.examples())
+FORCE_66 = {"type": "number", "unit": "N", "range": {"min": 1, "max": 66}}
 
 
 def refusal(path: Path) -> str:
@@ -156,12 +158,42 @@ def test_the_digest_is_sha_256_over_canonical_json() -> None:
             "names",
             "approvals.plan.names: eve is named 2 times",
         ),
+        (
+            {"approvals": {"mobility_ad": {"k": 1, "names": ["eve"]}}, "approvers": {"eve": KEY}},
+            "mobility_ad",
+            "approvals.mobility_ad: is not known here; did you mean mobility_aid?",
+        ),
+        (
+            {"approvals": {"xyz": {"k": 1, "names": ["eve"]}}, "approvers": {"eve": KEY}},
+            "xyz",
+            "approvals.xyz: is not known here; known are plan, sharp, hot,",
+        ),
+        (
+            {"approvals": {"medical": {"k": 1, "names": ["eve"]}}},
+            "- eve",
+            "approvals.medical.names[0]: there is no approver eve",
+        ),
+        (
+            {"approvals": {"medical": {"k": 2, "names": ["eve"]}}, "approvers": {"eve": KEY}},
+            "k: 2",
+            "approvals.medical.k: 2 approvals of 1 approvers",
+        ),
         ({"approvals": {"plan": {"k": 0, "names": []}}}, "k: 0", "approvals.plan.k: should be"),
         ({"approvers": {"eve": KEY, "bob": KEY}}, "bob", "approvers.bob: has the key of eve"),
         ({"approvers": {"eve": "abc"}}, "eve", "approvers.eve: must be 32 bytes in base64"),
         ({"approvers": {"eve": "YWJj"}}, "eve", "approvers.eve: must be 32 bytes in base64"),
         ({"approvers": {"eve": KEY[:-2] + "9="}}, "eve", "approvers.eve: must be 32 bytes"),
         ({"approvers": {"Eve": KEY}}, "Eve", "approvers.Eve: String should match"),
+        (
+            {"limits": {"force": 65}, "actions": {"press": {"parameters": {"force": FORCE_66}}}},
+            "max",
+            "actions.press.parameters.force.range.max: is beyond limits.force, 65 N",
+        ),
+        (
+            {"execution": {"corridor": 0.03, "lifetime": 60}},
+            "corridor",
+            "execution.corridor: must be greater than robot_uncertainty, 0.03",
+        ),
         ({"actions": {"a": {"kind": "topic"}}}, "kind", "actions.a.kind: an action of kind topic"),
         ({"actions": {"a": {"topic": "t"}}}, "  a:", "actions.a.kind: an action of kind verb tak"),
         (
@@ -273,6 +305,12 @@ def with_problem_or_without(path: Path) -> None:
     except ProfileWrong as error:
         assert str(error).isprintable()
         assert str(error).startswith(f"{path}:")
+
+
+def test_a_hazard_may_have_approvers_of_its_own() -> None:
+    profile = profiles.load(profiles.examples()["home_manipulator"])
+    assert profile.approvals[Hazard.MOBILITY_AID].names == ("carla", "doctor")
+    assert profile.approvals[Held.PLAN].names == ("anna", "carla", "doctor")
 
 
 # --- the command line

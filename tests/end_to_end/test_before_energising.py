@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from chain import Chain, patched_firmware
+from flashes import patched_firmware
 
 from redbutton.model import State
 from redbutton.session import Transition
+from redbutton.virtual.chain import Chain
 
 TEST_MS = 474  # from the release of the reset button, which takes 50 ms to settle
 

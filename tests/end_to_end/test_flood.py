@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chain import Chain
 from flood import endless, random_frame, random_garbage
 
 from redbutton.firmware import wire
 from redbutton.model import State
+from redbutton.virtual.chain import Chain
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chain import TICK_US, Chain, patched_firmware
+from flashes import patched_firmware
 
 from redbutton.firmware import wire
 from redbutton.journal import JournalAnswer, JournalEntry, Reading
 from redbutton.model import State
 from redbutton.session import Transition
+from redbutton.virtual.chain import TICK_US, Chain
 
 OFF = (State.STOPPED, State.LOCKOUT)
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chain import Chain, patched_firmware
+from flashes import patched_firmware
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redbutton.firmware import decide, wire
 from redbutton.model import Load, State
 from redbutton.session import Rebooted, Transition
+from redbutton.virtual.chain import Chain
 from redbutton.virtual.shim import plant
 
 TICK_US = 1000

@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ HELD = ("pick Cup", "turn on Tap")  # the tap is left on
 SEEN_S = 0.05
 TO_9 = {"min": 0, "max": 9}
 FAST = 0.8  # m/s, the profile's limit
+Planned = tuple[list[float], Scene, list[Any]]
 MakeRobot = Callable[..., tuple[Scene, list[Any]]]
 
 
@@ -60,7 +61,7 @@ def robot(scene: MakeScene) -> MakeRobot:
     """A robot that runs, at a place, with these people around it; what it is told to do."""
 
     def make(
-        at: tuple[float, float] | None = (0.0, 0.0), people: Any = (), **given: Any
+        at: Sequence[float] | None = (0.0, 0.0), people: Any = (), **given: Any
     ) -> tuple[Scene, list[Any]]:
         here = scene(**{**GIVEN, **given})
         node = here.robot.node
@@ -114,13 +115,7 @@ def test_what_it_forbids_is_refused_with_its_rule(
     robot: MakeRobot, at: Any, people: Any, rule: str
 ) -> None:
     here, heard = robot(at, people)
-
-    def refused_by_the_rule() -> bool:
-        time.sleep(0.6)  # after a silence it is a new command
-        ask(here, 0.3)
-        return bool(wait(lambda: here.state.refusal.startswith(rule), 1.0))
-
-    assert wait(refused_by_the_rule, 10.0), here.state.refusal
+    assert refused_by(here, rule), here.state.refusal
     assert not any(speeds(heard))
     assert here.stage.board.load, "a refusal is no stop"
 
@@ -167,6 +162,68 @@ def test_a_goal_takes_only_what_the_profile_names(
 
 
 # --- plans
+
+
+@pytest.fixture
+def planned(robot: MakeRobot, tmp_path: Path) -> Planned:
+    """A robot at a place that can be changed, that moves only as a checked plan says."""
+    profile = yaml.safe_load(PROFILE.read_text())
+    profile["execution"] = {"corridor": 0.6, "lifetime": 60}
+    file = tmp_path / "robot.yaml"
+    file.write_text(json.dumps(profile))
+    at = [0.0, 0.0]
+    return at, *robot(at, profile=file)
+
+
+def plan_to(here: Scene, place: str) -> None:
+    """The planner asks, and is allowed."""
+    request = CheckPlan.Request(plan=json.dumps({"plan": [f"go to {place}"]}))
+    said = here.planner.call(CheckPlan, "estop/check_plan", request)
+    assert said.verdict == CheckPlan.Response.ALLOW, said
+
+
+def refused_by(here: Scene, rule: str) -> bool:
+    """Whether driving on is refused by this rule."""
+
+    def refused() -> bool:
+        time.sleep(0.6)  # after a silence it is a new command
+        ask(here, 0.3)
+        return bool(wait(lambda: here.state.refusal.startswith(rule), 1.0))
+
+    return wait(refused, 10.0)
+
+
+def moves(here: Scene, heard: list[Any]) -> bool:
+    """Whether driving on passes."""
+    heard.clear()
+    time.sleep(0.6)
+    ask(here, 0.3)
+    return wait(lambda: 0.3 in speeds(heard), 1.0)
+
+
+@pytest.mark.requirement("SR-24")
+def test_motion_is_held_to_the_plan_that_was_checked(planned: Planned) -> None:
+    at, here, heard = planned
+    assert refused_by(here, "motion.no_plan")
+    assert not any(speeds(heard))
+    plan_to(here, "packing")
+    assert wait(lambda: moves(here, heard), 10.0), here.state.refusal
+    at[1] = 2.0  # off the straight way
+    assert refused_by(here, "motion.corridor")
+
+
+@pytest.mark.requirement("SR-10", "SR-24")
+def test_a_plan_from_before_a_stop_moves_nothing(planned: Planned) -> None:
+    _, here, heard = planned
+    plan_to(here, "packing")
+    assert wait(lambda: moves(here, heard), 10.0), here.state.refusal
+    here.stage.board.press()
+    assert here.stage.board.wait_load(False, 1.0)
+    here.stage.board.release()
+    assert wait(here.stage.reset, 10.0)
+    heard.clear()
+    assert refused_by(here, "motion.no_plan")
+    assert not any(speeds(heard))
 
 
 class Planning:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import serial
-from chain import Chain, patched_firmware
+from flashes import patched_firmware
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from redbutton.model import State
 from redbutton.virtual.board import FIRMWARE, RealTimeBoard
+from redbutton.virtual.chain import Chain
 
 PROMPTS = (b">>> ", b"raw REPL", b"MicroPython", b"soft reboot", b"Traceback", b"=== ")
 

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from chain import Chain
-
 from redbutton.errors import RedbuttonError
 from redbutton.firmware import decide
 from redbutton.virtual import board
+from redbutton.virtual.chain import Chain
 
 FIRMWARE = Path(decide.__file__).parent
 KB = 1024

@@ -5,11 +5,12 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from chain import Chain, patched_firmware
+from flashes import patched_firmware
 
 from redbutton.firmware import attest, pins
 from redbutton.model import State
 from redbutton.virtual.board import FIRMWARE
+from redbutton.virtual.chain import Chain
 
 PROMPTS = (b">>> ", b"raw REPL", b"MicroPython", b"soft reboot", b"Traceback")
 FILES = sorted(file.name for file in FIRMWARE.glob("*.py"))

@@ -31,6 +31,7 @@ from redbutton.approval.channel import Channel, Operators, Report
 from redbutton.approval.desk import Desk, Outcome
 from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
+from redbutton.checks.ontology import Verbs
 from redbutton.checks.permission import Permission, ontology_of
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.profile import FAR, RobotProfile, digest, examples, load
@@ -71,7 +72,9 @@ def in_time() -> Iterator[None]:
 def one_verdict(said: object, wrong: str) -> Verdict:
     """It is one, complete, and does not allow what is wrong."""
     assert type(said) is Verdict, f"no verdict but {said!r}"
-    assert set(json.loads(said.model_dump_json())) == {"verdict", "rule", "step", "reason"}
+    fields = {"verdict", "rule", "step", "reason", "hazards"}
+    assert set(json.loads(said.model_dump_json())) == fields
+    assert bool(said.hazards) == (said.verdict is not Judgement.ALLOW)
     assert said.step is None or said.step >= 0
     if said.verdict is Judgement.ALLOW:
         assert not wrong, f"allowed: {wrong}"
@@ -319,7 +322,7 @@ def _goal_pose(
 ) -> tuple[MotionVerdict, str]:
     pose = _pose(source, profile)
     with in_time():
-        said = check.goal(pose)
+        said = check.goal(pose, 0.0)
     return said, _wrong_way([pose])
 
 
@@ -328,7 +331,7 @@ def _path(
 ) -> tuple[MotionVerdict, str]:
     poses = [_pose(source, profile) for _ in range(source.below(4))]
     with in_time():
-        said = check.path(poses)
+        said = check.path(poses, 0.0)
     return said, _wrong_way(poses)
 
 
@@ -416,7 +419,10 @@ def _way(source: Source, profile: RobotProfile) -> tuple[Trajectory, str, Any]:
 @cache
 def permissions() -> list[tuple[Permission, RobotProfile]]:
     """Of each example."""
-    return [(Permission(profile, ontology_of(profile)), profile) for profile in profiles()]
+    return [
+        (Permission(profile, ontology_of(profile), Verbs.shipped()), profile)
+        for profile in profiles()
+    ]
 
 
 def goal(data: bytes) -> None:
@@ -480,7 +486,7 @@ def profile_bytes(data: bytes) -> None:
             return
         digest(found)
         MotionCheck(found, 0.1)
-        Permission(found, ontology_of(found))
+        Permission(found, ontology_of(found), Verbs.shipped())
     wrong = oracle.plain(found.model_dump(mode="json"))
     assert not wrong, f"loaded: {wrong}"
     assert found.limits.linear_speed <= FAR

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from chain import TICK_US, Chain, firmware_on
 
 from redbutton import attestation, manifest
 from redbutton.attestation import Configuration, Expected
@@ -14,6 +13,7 @@ from redbutton.errors import AttestationFailed, BadSignature
 from redbutton.firmware import attest, wire
 from redbutton.session import Attested, Fault, Rebooted, Session
 from redbutton.virtual.board import FIRMWARE
+from redbutton.virtual.chain import TICK_US, Chain, firmware_on
 
 FILES = sorted(file.name for file in FIRMWARE.glob("*.py"))
 

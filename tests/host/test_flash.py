@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chain import Chain, firmware_on
 from command_line import one_line, redbutton, running
 from pytest_mock import MockerFixture
 
@@ -17,6 +16,7 @@ from redbutton.attestation import Expected
 from redbutton.errors import BoardNotWritten, NotInMaintenance, PortInUse
 from redbutton.maintenance import Maintenance
 from redbutton.virtual.board import FIRMWARE, RealTimeBoard
+from redbutton.virtual.chain import Chain, firmware_on
 
 WANTED = attestation.files()
 GENUINE = Expected(attestation.digest(WANTED))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chain import Chain
 from command_line import one_line, redbutton
 
 from redbutton import attestation, key
@@ -21,6 +20,7 @@ from redbutton.errors import (
 from redbutton.firmware import wire
 from redbutton.maintenance import Maintenance, provision
 from redbutton.virtual.board import RealTimeBoard
+from redbutton.virtual.chain import Chain
 
 
 @pytest.fixture

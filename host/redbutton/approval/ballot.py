@@ -7,6 +7,7 @@ that digest himself from what he was shown: he signs what he saw, or his vote do
 import hashlib
 import json
 import struct
+from collections.abc import Collection
 from enum import Enum
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ DIGEST_SIZE = 32
 KEY_SIZE = 32
 SIGNATURE_SIZE = 64
 ID_DIGITS = 8
-HELD_DOMAIN = b"redbutton held command 1"
+HELD_DOMAIN = b"redbutton held command 2"
 VOTE_DOMAIN = b"redbutton vote 1"
 
 
@@ -58,19 +59,41 @@ def _joined(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
+class Quorum(Frozen):
+    """`k` different ones of `names` must approve. `what` they are asked about: a class of hazard,
+    or plan."""
+
+    what: str = Field(max_length=NAME_MAX)
+    k: int
+    names: tuple[str, ...]
+
+    @property
+    def possible(self) -> bool:
+        """Whether it needs anybody, and no more people than it names."""
+        return 1 <= self.k <= len(set(self.names))
+
+    def approved_by(self, people: Collection[str]) -> tuple[str, ...]:
+        """Those of these people whom it names, each once."""
+        return tuple(name for name in dict.fromkeys(self.names) if name in people)
+
+    def missing(self, people: Collection[str]) -> int:
+        """How many more must approve after these people."""
+        return max(0, self.k - len(self.approved_by(people)))
+
+
 class Held(Frozen):
     """A command that waits for people.
 
     `command`: canonical JSON. `verdict`: why it is held. `profile`: digest of the robot's profile.
-    `nonce`: random, so that no two are alike. `needed`: how many must approve. `expires`: seconds
-    on the desk's monotonic clock.
+    `nonce`: random, so that no two are alike. `quorums`: all of them must approve. `expires`:
+    seconds on the desk's monotonic clock.
     """
 
     command: str = Field(max_length=COMMAND_MAX)
     verdict: Verdict
     profile: Annotated[str, _hex(DIGEST_SIZE * 2)]
     nonce: Annotated[str, _hex(NONCE_SIZE * 2)]
-    needed: int = Field(ge=1, lt=1 << 16)
+    quorums: tuple[Quorum, ...] = Field(min_length=1)
     expires: float
 
     @field_validator("command")
@@ -87,6 +110,13 @@ class Held(Frozen):
             raise ValueError("too long a reason")
         return verdict
 
+    @field_validator("quorums")
+    @classmethod
+    def _possible(cls, quorums: tuple[Quorum, ...]) -> tuple[Quorum, ...]:
+        if not all(quorum.possible for quorum in quorums):
+            raise ValueError("nobody is needed, or more people than are named")
+        return quorums
+
     @property
     def digest(self) -> bytes:
         """SHA-256 over all of it."""
@@ -96,7 +126,7 @@ class Held(Frozen):
             bytes.fromhex(self.nonce),
             hashlib.sha256(self.command.encode()).digest(),
             canonical(self.verdict.model_dump(mode="json")),
-            self.needed.to_bytes(2, "big"),
+            canonical([quorum.model_dump(mode="json") for quorum in self.quorums]),
             struct.pack(">d", self.expires),
         )
         return hashlib.sha256(_joined(*parts)).digest()

@@ -15,7 +15,7 @@ from redbutton import key
 from redbutton.approval.ballot import Decision, cast, public_key
 from redbutton.approval.channel import Operator, Pending, socket_path
 from redbutton.approval.desk import Outcome, Standing, Waiting
-from redbutton.approval.shown import panel, panels
+from redbutton.approval.shown import panel, panels, progress
 from redbutton.errors import ApprovalRefused, KeyUnreadable
 from redbutton.manifest import new_key
 
@@ -53,8 +53,8 @@ def pending(
 ) -> None:
     """Show the commands that wait for a person.
 
-    What each would do, why it is held, who has approved it, and the time left. What nobody
-    approves in time is denied.
+    What each would do, why it is held, who has approved it, who else must, and the time left.
+    What is not approved in time is denied.
     """
     operator = Operator(socket_path(folder))
     try:
@@ -174,7 +174,14 @@ def _confirm(as_json: bool) -> None:
 
 def _say_pending(now: Pending, as_json: bool) -> None:
     if as_json:
-        held = [{"id": one.held.id, **one.model_dump(mode="json")} for one in now.pending]
+        held = [
+            {
+                "id": one.held.id,
+                **one.model_dump(mode="json"),
+                "quorums": [quorum._asdict() for quorum in progress(one)],
+            }
+            for one in now.pending
+        ]
         print(json.dumps({"time": time.time(), "pending": held}), flush=True)
     else:
         _console().print(panels(now.pending))

@@ -4,8 +4,8 @@ Pure: no clock of its own; `now` is a monotonic clock's, in seconds. A held comm
 and only if
 
 1. the command is the one that was held, to the byte;
-2. as many different people as it needs have approved exactly it, each with his own key;
-3. nobody has denied it;
+2. of each of its quorums enough different people have approved exactly it, each with his own key;
+3. nobody of any of its quorums has denied it;
 4. it has not expired, and the clock was never set back since;
 5. the profile and its approvers are still those that it was held under.
 
@@ -14,7 +14,7 @@ before fits anything.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -26,6 +26,7 @@ from redbutton.approval.ballot import (
     REASON_MAX,
     Decision,
     Held,
+    Quorum,
     Vote,
     is_public_key,
 )
@@ -59,6 +60,7 @@ class Outcome(str, Enum):
     COUNTED = "counted"
     NOT_HELD = "no such command is held"
     NO_APPROVER = "not an approver of this profile"
+    NOT_ASKED = "this approver is not asked about this command"
     NOT_SIGNED = "not signed with the approver's key for what is held"
     TWICE = "this approver has approved already"
 
@@ -72,8 +74,8 @@ class Waiting(Frozen):
 
     @property
     def approved(self) -> bool:
-        """Whether enough people have approved it."""
-        return len(self.approved_by) >= self.held.needed
+        """Whether enough people of every quorum have approved it."""
+        return all(not quorum.missing(self.approved_by) for quorum in self.held.quorums)
 
 
 @dataclass
@@ -122,19 +124,30 @@ class Desk:
         self.clear(Standing.PROFILE_CHANGED)
 
     def hold(
-        self, command: bytes, verdict: Verdict, needed: int, now: float, lifetime_s: float
+        self,
+        command: bytes,
+        verdict: Verdict,
+        quorums: Sequence[Quorum],
+        now: float,
+        lifetime_s: float,
     ) -> Held:
-        """Hold a command until `needed` people approve it, at most for `lifetime_s`.
+        """Hold a command until every one of `quorums` approves it, at most for `lifetime_s`.
 
         ApprovalRefused if that cannot be: the command must not go on then.
         """
         self._turn(now)
         if verdict.verdict is not Judgement.HOLD:
             raise ApprovalRefused(f"people decide on what is held, not on {verdict.verdict.value}")
-        if not 1 <= needed <= len(self._approvers):
-            raise ApprovalRefused(
-                f"{needed} approvals cannot come from {len(self._approvers)} approvers"
-            )
+        if not quorums:
+            raise ApprovalRefused("nobody is named who must approve it")
+        for quorum in quorums:
+            people = set(quorum.names)
+            if strangers := people - self._approvers.keys():
+                raise ApprovalRefused(f"{quorum.what}: {min(strangers)} is no approver")
+            if not quorum.possible:
+                raise ApprovalRefused(
+                    f"{quorum.what}: {quorum.k} approvals cannot come from {len(people)} approvers"
+                )
         if not 0 < lifetime_s <= LIFETIME_MAX_S:
             raise ApprovalRefused(f"held for more than 0 s and at most {LIFETIME_MAX_S:.0f} s")
         if len(self._cases) >= HELD_MAX:
@@ -145,7 +158,7 @@ class Desk:
                 verdict=verdict,
                 profile=self._profile.hex(),
                 nonce=secrets.token_bytes(NONCE_SIZE).hex(),
-                needed=needed,
+                quorums=tuple(quorums),
                 expires=now + lifetime_s,
             )
         except ValueError:
@@ -159,7 +172,8 @@ class Desk:
         return held
 
     def vote(self, vote: Vote, now: float) -> Outcome:
-        """Count a vote. One denial ends it, even after enough have approved."""
+        """Count a vote of somebody whom one of its quorums names, in all that name him. One
+        denial ends it, even after enough have approved."""
         self._turn(now)
         case = self._cases.get(vote.id)
         public = self._approvers.get(vote.approver)
@@ -169,6 +183,8 @@ class Desk:
             return Outcome.NOT_HELD
         if not vote.signed_with(public, case.held.digest):
             return Outcome.NOT_SIGNED
+        if not any(vote.approver in quorum.names for quorum in case.held.quorums):
+            return Outcome.NOT_ASKED
         if vote.decision is Decision.DENY:
             self._end(vote.id, Standing.DENIED)
         elif vote.approver in case.approved_by:

@@ -2,6 +2,7 @@
 is, and can neither colour, move nor hide anything on the screen."""
 
 import json
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -34,13 +35,39 @@ def countdown(left_s: float) -> str:
     return f"{left // 60}:{left % 60:02d}"
 
 
+class Progress(NamedTuple):
+    """How far one quorum is: who of it has approved, and how many more of whom are needed."""
+
+    what: str
+    needed: int
+    approved_by: tuple[str, ...]
+    missing: int
+    missing_of: tuple[str, ...]
+
+
+def progress(waiting: Waiting) -> list[Progress]:
+    """Of each quorum of a held command."""
+    found = []
+    for quorum in waiting.held.quorums:
+        names = quorum.approved_by(waiting.approved_by)
+        others = tuple(name for name in quorum.names if name not in names)
+        missing = quorum.missing(names)
+        found.append(Progress(quorum.what, quorum.k, names, missing, others if missing else ()))
+    return found
+
+
+def _line(one: Progress) -> str:
+    names = f" ({', '.join(one.approved_by)})" if one.approved_by else ""
+    more = f", needs {one.missing} more of {', '.join(one.missing_of)}" if one.missing else ""
+    return plain(f"{one.what}: {len(one.approved_by)} of {one.needed}{names}{more}")
+
+
 def panel(waiting: Waiting) -> Panel:
     """One held command: what it would do, why it is held, who has approved, and the time left."""
     held = waiting.held
     verdict = held.verdict
     step = "" if verdict.step is None else f"step {verdict.step}: "
     rule = f" ({verdict.rule})" if verdict.rule else ""
-    names = f" ({', '.join(waiting.approved_by)})" if waiting.approved_by else ""
     body = Table.grid(padding=(0, 2))  # a column of its own: no text can pass for a label
     body.add_column(style="dim", no_wrap=True)
     body.add_column(overflow="fold")
@@ -49,7 +76,7 @@ def panel(waiting: Waiting) -> Panel:
         "held because",
         Text(plain(step + (verdict.reason or "a rule asks for a person") + rule), "yellow"),
     )
-    body.add_row("approved by", Text(plain(f"{len(waiting.approved_by)} of {held.needed}{names}")))
+    body.add_row("approved by", Text("\n".join(map(_line, progress(waiting)))))
     body.add_row(
         "time left", Text(countdown(waiting.left_s), "red" if waiting.left_s < 10 else "")
     )

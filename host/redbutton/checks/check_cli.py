@@ -31,7 +31,7 @@ def lines(source: BinaryIO) -> Iterator[bytes]:
 def answer(source: BinaryIO, judge: "RequestCheck") -> Iterator[str]:
     """One line of JSON for each line, in order."""
     for line in lines(source):
-        yield json.dumps(judge.judge(line).model_dump(mode="json"))
+        yield json.dumps(judge.judge(line).model_dump(mode="json", exclude={"hazards"}))
 
 
 def check(

@@ -176,7 +176,11 @@ class Evaluation(NamedTuple):
                         for name, group in self.categories(layer).items()
                     },
                     "errors": [
-                        {"id": one.case.id, "label": one.case.label, **one.verdict.model_dump()}
+                        {
+                            "id": one.case.id,
+                            "label": one.case.label,
+                            **one.verdict.model_dump(exclude={"hazards"}),
+                        }
                         for one in self.errors(layer)
                     ],
                 }

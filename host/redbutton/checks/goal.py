@@ -43,13 +43,13 @@ def judge_goal(
     try:
         if wrong := flaw(goal.parameters):
             return refused("goal.malformed", wrong)
-        permitted = permission.of(goal.action, goal.parameters)
+        permitted = permission.of(goal.action, goal.parameters, placed=bool(goal.ways))
         if permitted.verdict is not Judgement.ALLOW:
             return permitted
         for way in goal.ways:
-            said = worst(motion.goal(pose).verdict for pose in way)
+            said = worst(motion.goal(pose, now).verdict for pose in way)
             if said.verdict is Judgement.ALLOW and len(way) != 1:
-                said = motion.path(way).verdict
+                said = motion.path(way, now).verdict
             if said.verdict is not Judgement.ALLOW:
                 return said
         for one in goal.trajectories:

@@ -211,11 +211,11 @@ class _Path:
 
 
 class _Shape:
-    """A polygon, made ready."""
+    """A polygon, made ready. It may have holes."""
 
-    def __init__(self, polygon: Iterable[Point]) -> None:
-        self.polygon = shapely.Polygon(polygon)
-        self.border = self.polygon.exterior
+    def __init__(self, polygon: shapely.Polygon) -> None:
+        self.polygon = polygon
+        self.border = polygon.boundary
         self.left, self.low, self.right, self.high = self.polygon.bounds
         self.is_box = self.polygon.equals(shapely.box(*self.polygon.bounds))
         shapely.prepare(self.polygon)
@@ -237,24 +237,51 @@ class _Shape:
         )
 
 
+class Envelope:
+    """What a plan leaves of motion: `speed` (m/s), until when (s), whether it moves the arm too,
+    and all that is nearer than `width` (m) to the straight ways between `stops`."""
+
+    def __init__(
+        self, stops: Sequence[Point], width: float, speed: float, arm: bool, until: float
+    ) -> None:
+        line = shapely.Point(stops[0]) if len(set(stops)) == 1 else shapely.LineString(stops)
+        self._shape = _Shape(line.buffer(width)) if stops else None
+        self.speed = speed
+        self.arm = arm
+        self.until = until
+
+    def holds(self, path: _Path) -> bool:
+        """Is all of a path inside, as far as that is known?"""
+        return self._shape is not None and self._shape.holds(path, path.off)
+
+
 class MotionCheck:
     """The rules on motion of one robot, for one stream of commands."""
 
-    def __init__(self, profile: RobotProfile, stop_latency_s: float) -> None:
-        """`stop_latency_s`: measured, from a request to the load being off. A part of T_r."""
+    def __init__(
+        self,
+        profile: RobotProfile,
+        stop_latency_s: float,
+        envelope: Callable[[], Envelope | None] | None = None,
+    ) -> None:
+        """`stop_latency_s`: measured, from a request to the load being off. A part of T_r.
+        `envelope`: of the plan that is carried out, None while there is none; without it motion
+        needs no plan."""
         if not 0 <= stop_latency_s < math.inf:
             raise ValueError("the stop latency must be a time")
         self._profile = profile
         self._limits = profile.limits
         self._terms = profile.speed_and_separation
         self._reaction = self._terms.reaction_time + stop_latency_s
-        self._zones = [(zone, _Shape(zone.polygon)) for zone in profile.zones]
+        self._zones = [(zone, _Shape(shapely.Polygon(zone.polygon))) for zone in profile.zones]
         self._slowest = min((zone.speed for zone in profile.zones if zone.speed), default=math.inf)
         space = self._limits.workspace
-        self._space = _Shape(space.polygon) if space else None
+        self._space = _Shape(shapely.Polygon(space.polygon)) if space else None
         kinds = {zone.kind for zone in profile.zones}
         self._minds_people = bool(profile.people) or ZoneKind.PEOPLE in kinds
+        self._envelope = envelope
         self._minds_place = bool(self._zones or self._space or self._minds_people)
+        self._minds_way = self._minds_place or envelope is not None
         rate = self._limits.command_rate
         self._burst = max(1, int(rate))
         self._window = self._burst / rate
@@ -266,6 +293,7 @@ class MotionCheck:
             self._acceleration,
             self._jerk,
             self._whereabouts,
+            self._planned_speed,
         )
         self._rules_of_place: tuple[Callable[[_Twist, _Path], None], ...] = (
             self._workspace,
@@ -273,6 +301,7 @@ class MotionCheck:
             self._zone_speed,
             self._zone_of_people,
             self._separation,
+            self._corridor,
         )
 
     # --- velocity
@@ -312,7 +341,7 @@ class MotionCheck:
             stream.rest()
         for rule in self._rules:
             rule(asked)
-        if asked.pose is not None and (self._minds_place or asked.people):
+        if asked.pose is not None and (self._minds_way or asked.people):
             path = self._predicted(asked.pose, asked)
             for rule_of_place in self._rules_of_place:
                 rule_of_place(asked, path)
@@ -387,9 +416,15 @@ class MotionCheck:
             raise _Objection("jerk", f"acceleration changes by {change:.3g} m/s^2: a jerk")
 
     def _whereabouts(self, asked: _Twist) -> None:
-        self._known(asked.pose, asked.people, asked.now)
+        self._known(asked.pose, asked.people, asked.now, self._minds_way)
 
-    def _known(self, pose: Pose | None, people: Sequence[PersonSeen] | None, now: float) -> None:
+    def _known(
+        self,
+        pose: Pose | None,
+        people: Sequence[PersonSeen] | None,
+        now: float,
+        minds_place: bool,
+    ) -> None:
         """Is it known where robot and people are, if a rule asks for it?"""
         if pose is not None:
             self._pose(pose)
@@ -399,7 +434,7 @@ class MotionCheck:
             if not isinstance(person, PersonSeen):
                 raise _Objection("shape", "a person is none")
             _finite("person", (person.x, person.y, person.stamp))
-        if not self._minds_place and not people:
+        if not minds_place and not people:
             return
         if pose is None:
             raise _Objection("pose_unknown", "where the robot is, is unknown")
@@ -510,6 +545,28 @@ class MotionCheck:
                     "separation", f"{who} would be {distance:.2f} m off, not {least:.2f} m"
                 )
 
+    def _plan(self, now: float) -> Envelope | None:
+        """What the plan leaves; None if motion needs no plan."""
+        if self._envelope is None:
+            return None
+        envelope = self._envelope()
+        if envelope is None:
+            raise _Objection("no_plan", "no plan that was checked is being carried out")
+        if not now < envelope.until:
+            raise _Objection("no_plan", "the time of the plan that was checked is over")
+        return envelope
+
+    def _planned_speed(self, asked: _Twist) -> None:
+        plan = self._plan(asked.now)
+        speed = math.hypot(*asked.linear)
+        if plan is not None and speed > plan.speed * (1 + ROUNDING):
+            raise _Objection("planned_speed", f"{speed:.3g} m/s is beyond the plan's")
+
+    def _corridor(self, asked: _Twist, path: _Path) -> None:
+        plan = self._plan(asked.now)
+        if plan is not None and not plan.holds(path):
+            raise _Objection("corridor", "it would leave the ways of the plan that was checked")
+
     def _approach(self, stopping: float) -> float:
         """K * T + C of ISO 13855, which is S_h + C of ISO/TS 15066."""
         terms = self._terms
@@ -552,7 +609,10 @@ class MotionCheck:
         for i, (name, joint) in enumerate(limits.items()):
             given = {what: rows[i] for what, rows in columns.items() if rows is not None}
             _joint_within(name, joint, joints[name], times, given)
-        self._known(pose, people, now)
+        self._known(pose, people, now, self._minds_place)
+        plan = self._plan(now)
+        if plan is not None and not plan.arm:
+            raise _Objection("planned_arm", "the plan that was checked moves no joints")
         if people or self._minds_people:
             self._arm_off_people(limits.values(), pose, people or (), now)
         return PASSED
@@ -585,31 +645,34 @@ class MotionCheck:
     # --- places
 
     @_judged
-    def goal(self, pose: Pose) -> MotionVerdict:
+    def goal(self, pose: Pose, now: float) -> MotionVerdict:
         """A pose to go to: may the robot stand there?"""
         self._pose(pose)
-        self._standing([pose], None)
+        self._standing([pose], None, now)
         return PASSED
 
     @_judged
-    def path(self, poses: Sequence[Pose]) -> MotionVerdict:
+    def path(self, poses: Sequence[Pose], now: float) -> MotionVerdict:
         """A path, straight between its poses: may the robot be all along it?"""
         if not _sequence("path", poses):
             raise _Objection("shape", "a path needs poses")
         for i, pose in enumerate(poses):
             self._pose(pose, i)
-        self._standing(poses[:1], 0)
+        self._standing(poses[:1], 0, now)
         for i, piece in enumerate(pairwise(poses), start=1):
-            self._standing(piece, i)
+            self._standing(piece, i, now)
         return PASSED
 
-    def _standing(self, poses: Sequence[Pose], step: int | None) -> None:
+    def _standing(self, poses: Sequence[Pose], step: int | None, now: float) -> None:
         line = _Path([(pose.x, pose.y) for pose in poses], self._terms.robot_uncertainty, 0.0)
         self._inside(line, [pose.z for pose in poses], "it leaves the workspace", step)
         for zone in self._reached(line, ZoneKind.KEEP_OUT):
             raise _Objection("keep_out", f"it comes into zone {zone.name}", step)
         for zone in self._reached(line, ZoneKind.PEOPLE, self._approach(0.0)):
             raise _Objection("people_zone", f"too near to zone {zone.name} of people", step)
+        plan = self._plan(now)
+        if plan is not None and not plan.holds(line):
+            raise _Objection("corridor", "it leaves the ways of the plan that was checked", step)
 
 
 def _vector(what: str, given: Sequence[float]) -> Vector:

@@ -7,13 +7,15 @@ entry for whoever is not named.
 
 from collections.abc import Mapping
 
-from redbutton.checks.ontology import Ontology, words_of
+from redbutton.checks.ontology import Ontology, Verbs, words_of
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import DEFAULT, Parameter, ParameterType, RobotProfile
-from redbutton.checks.verdict import ALLOWED, Verdict, refused
+from redbutton.checks.verdict import ALLOWED, Verdict, held, refused, worst
 
 RULE_ACTION = "profile.action"
 RULE_PARAMETER = "profile.parameter"
+RULE_PAYLOAD = "profile.payload"
+_PUSHED = "push"  # the one act that moves a thing without lifting it
 # In which of a step's roles something of a type may stand, the likeliest first.
 _ROLES = {
     ParameterType.OBJECT: ("object",),
@@ -25,10 +27,11 @@ _ROLES = {
 class Permission:
     """What one profile lets the planner do."""
 
-    def __init__(self, profile: RobotProfile, ontology: Ontology) -> None:
+    def __init__(self, profile: RobotProfile, ontology: Ontology, verbs: Verbs) -> None:
         """`ontology`: with the profile's own objects."""
         self._profile = profile
         self._ontology = ontology
+        self._verbs = verbs
         self._places = {
             words_of(word)
             for name, place in profile.places.items()
@@ -36,12 +39,37 @@ class Permission:
         }
         self._people = {words_of(name) for name in profile.people}
 
-    def names(self, action: str) -> bool:
-        """Whether the profile has such an action."""
-        return _plain(action) in self._profile.actions
+    def parameter(self, action: str, name: str) -> Parameter | None:
+        """What the profile says of a parameter; None: nothing."""
+        entry = self._profile.actions.get(_plain(action))
+        return entry.parameters.get(name) if entry is not None else None
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether both are names of one action."""
+        return _plain(one) == _plain(other)
 
     def step(self, action: Action, number: int) -> Verdict:
-        """Of a step of a plan, whose roles are parameters too; `number`: from 0."""
+        """Of a step of a plan; `number`: from 0."""
+        said = self.of(action.name, self.given(action), number)
+        return worst((said, self._lifted(action, number)))
+
+    def _lifted(self, action: Action, number: int) -> Verdict:
+        """The arm lifts what its payload allows, and what is known to weigh so much."""
+        act = self._verbs.acts.get(self._verbs.of(action.name))
+        lifts = act is not None and act.moves and self._verbs.of(action.name) != _PUSHED
+        name = self._ontology.of(action.object or "").name
+        if not lifts or name not in self._profile.objects:
+            return ALLOWED
+        mass, most = self._profile.mass(name), self._profile.limits.payload
+        if mass is None:
+            return held(RULE_PAYLOAD, f"the profile does not say what a {name} weighs", number)
+        if mass > most:
+            reason = f"a {name} may weigh {mass:g} kg, and the arm lifts {most:g} kg"
+            return refused(RULE_PAYLOAD, reason, number)
+        return ALLOWED
+
+    def given(self, action: Action) -> dict[str, object]:
+        """The parameters of a step by their names: its roles are parameters too."""
         given: dict[str, object] = dict(action.parameters)
         entry = self._profile.actions.get(_plain(action.name))
         roles = {
@@ -56,10 +84,17 @@ class Permission:
                 if role in roles:
                     given[name] = roles.pop(role)
                     break
-        return self.of(action.name, {**roles, **given}, number)
+        return {**roles, **given}
 
-    def of(self, action: str, given: Mapping[str, object], step: int | None = None) -> Verdict:
-        """Of an action with parameters by their names."""
+    def of(
+        self,
+        action: str,
+        given: Mapping[str, object],
+        step: int | None = None,
+        placed: bool = False,
+    ) -> Verdict:
+        """Of an action with parameters by their names. `placed`: poses say where to, so that a
+        place needs no name."""
         name = _plain(action)
         entry = self._profile.actions.get(name)
         if entry is None:
@@ -74,6 +109,8 @@ class Permission:
                 continue
             return refused(RULE_PARAMETER, reason, step)
         for key, parameter in entry.parameters.items():
+            if placed and parameter.type is ParameterType.PLACE:
+                continue
             if key not in given and not parameter.optional:
                 return refused(RULE_PARAMETER, f"{name} needs {key}", step)
         return ALLOWED

@@ -6,12 +6,14 @@ steps is found because each step is judged in the world that the steps before it
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from redbutton.checks import world as worlds
+from redbutton.checks.hazard import Hazard
 from redbutton.checks.ontology import UNKNOWN, ObjectClass, Ontology, Verbs
 from redbutton.checks.plain import flaw
 from redbutton.checks.policy import Policies, Question
@@ -40,7 +42,7 @@ _FILLERS = one_of("the a an up it my your their top front obj")
 _FORCE = one_of("force speed hard fast how manner")
 _HELD_ACTS = one_of("place drop throw hide hand pour spray submerge")
 _TO_TARGET = one_of("place throw drop hide push hand submerge pour spray fill mix")
-_WITHOUT_OBJECT = one_of("look go say wait")
+_WITHOUT_OBJECT = one_of("look go say wait use")
 _CARRYING = one_of("pick go hand place")
 _NO_TAGS = frozenset[str]()
 
@@ -69,6 +71,7 @@ class Roles(NamedTuple):
     place: str = ""
     liquid: str = ""
     others: tuple[str, ...] = ()
+    seconds: float = 0.0
     tags: frozenset[str] = _NO_TAGS
 
 
@@ -85,7 +88,10 @@ class PlanCheck:
         verbs: Verbs | None = None,
         rules: Rules | None = None,
         policies: Policies | None = None,
+        watch: Mapping[Hazard, float] | None = None,
     ) -> None:
+        """`watch`: how long, in s, what is on and brings a hazard may be left alone."""
+        self.watch = {hazard.value: most for hazard, most in (watch or {}).items()}
         self.ontology = ontology or Ontology.shipped()
         self.verbs = verbs or Verbs.shipped()
         self.rules = rules or Rules.shipped()
@@ -188,8 +194,16 @@ class PlanCheck:
             action.place or "",
             liquid if isinstance(liquid, str) else "",
             (*strings, action.text, action.name),
+            _seconds(given),
             frozenset({"forceful"} if forceful else ()),
         )
+
+
+def _seconds(parameters: Mapping[str, object]) -> float:
+    """How long a step takes, as far as it says; a number that is none is for ever."""
+    given = (parameters.get(name) for name in ("time", "duration", "seconds"))
+    numbers = [float(one) for one in given if isinstance(one, int | float)]
+    return max((one if one >= 0 else inf for one in numbers), default=0.0)
 
 
 def _of_words(name: str, act: str, rest: list[str]) -> dict[str, Any]:
@@ -220,12 +234,13 @@ class _Run:
         self.verdicts: list[Verdict] = []
         self.questions: dict[Question, int] = {}
         self.events = 0
+        self.alone: dict[str, float] = {}  # s since what is on was looked after
 
     def step(self, number: int, roles: Roles) -> None:
         """Judge a step, then let it happen."""
         deed = self._deed(roles)
         if not self.text:
-            self.verdicts.extend(_unclear(number, roles, deed))
+            self.verdicts.extend(self._unclear(number, roles, deed))
         for other in roles.others:
             if "safety_stop" in self._safety(other) and deed.act not in ("look", "say", "wait"):
                 self._say(number, Event(deed.act, frozenset({"safety_stop"})), deed)
@@ -238,6 +253,25 @@ class _Run:
         self._consequences(number, deed, before)
         if deed.act in _CARRYING and self.state.held:
             self._carried(number, deed, before, goal)
+        if self.check.watch:
+            self._watched(number, deed, roles.seconds)
+
+    def _watched(self, number: int, deed: Deed, seconds: float) -> None:
+        """What is on and brings a hazard is looked after often enough."""
+        for name, item in self.state.items.items():
+            if name in (deed.object, deed.recipient) or "is_on" not in item.states:
+                self.alone.pop(name, None)
+                continue
+            self.alone[name] = self.alone.get(name, 0.0) + seconds
+            for hazard in item.kind.tags & self.check.watch.keys():
+                if self.alone[name] > (most := self.check.watch[hazard]):
+                    reason = (
+                        f"{item.name[:60]} is on and is left alone for {self.alone[name]:g} s, "
+                        f"more than {most:g} s"
+                    )
+                    said = held(f"watch.{hazard}", reason, number)
+                    hazards = frozenset({Hazard(hazard)})
+                    self.verdicts.append(said.model_copy(update={"hazards": hazards}))
 
     def end(self) -> None:
         """Judge what the plan leaves behind."""
@@ -259,6 +293,19 @@ class _Run:
                 step = self.questions[question]
                 self.verdicts.append(verdict.model_copy(update={"step": step}))
         return worst(self.verdicts)
+
+    def _unclear(self, number: int, roles: Roles, deed: Deed) -> Iterator[Verdict]:
+        """What a step leaves open, so that a person must look at it."""
+        said = roles.others[-1]
+        for name in (roles.object, roles.recipient, roles.person, roles.place):
+            if name and not worlds.key(name):
+                yield held("plan.unknown-name", f"this names nothing: {name[:60]!r}", number)
+        if deed.act == UNKNOWN:
+            yield held("plan.unknown-act", f"it is not known what {said[:60]!r} does", number)
+        elif not (
+            deed.object or deed.act in _WITHOUT_OBJECT or self.check.ontology.of(said).known
+        ):
+            yield held("plan.no-object", f"it does not say what to {said[:60]}", number)
 
     def _deed(self, roles: Roles) -> Deed:
         """Names become keys; who holds what says what a name that is left out means."""
@@ -500,6 +547,7 @@ class _Run:
                 self._called(deed.recipient),
                 self._called(deed.person or self._depends(deed.object)),
             ),
+            hazards=frozenset({rule.hazard}),
         )
 
     def _depends(self, name: str) -> str:
@@ -513,18 +561,6 @@ class _Run:
         if person := state.people.get(name):
             return person.name[:60]
         return state.places[name].name[:60] if name in state.places else name[:60]
-
-
-def _unclear(number: int, roles: Roles, deed: Deed) -> Iterator[Verdict]:
-    """What a step leaves open that a person must look at."""
-    for name in (roles.object, roles.recipient, roles.person, roles.place):
-        if name and not worlds.key(name):
-            yield held("plan.unknown-name", f"this names nothing: {name[:60]!r}", number)
-    if deed.act == UNKNOWN:
-        reason = f"it is not known what {roles.others[-1][:60]!r} does"
-        yield held("plan.unknown-act", reason, number)
-    elif not deed.object and deed.act not in _WITHOUT_OBJECT:
-        yield held("plan.no-object", f"it does not say what to {roles.others[-1][:60]}", number)
 
 
 def _of_holder(holder: Item | None) -> set[str]:

@@ -19,7 +19,14 @@ from typing import Annotated, Any
 
 import shapely
 import yaml
-from pydantic import AfterValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import Self
 
 from redbutton.checks.hazard import Hazard
@@ -45,19 +52,23 @@ class Misplaced(ValueError):
         self.where = where
 
 
+def _only(known: list[str], data: Any) -> Any:
+    """The data, if all its keys are known."""
+    for key in data if isinstance(data, dict) else ():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise Misplaced((key,), f"is not known here; {hint}")
+    return data
+
+
 class Part(Frozen):
     """A part of the profile: a key that is not known is refused with the nearest known one."""
 
     @model_validator(mode="before")
     @classmethod
     def _known(cls, data: Any) -> Any:
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in data if isinstance(data, dict) else ():
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise Misplaced((key,), f"is not known here; {hint}")
-        return data
+        return _only([field.alias or name for name, field in cls.model_fields.items()], data)
 
 
 def _key(text: str) -> str:
@@ -129,7 +140,8 @@ class Workspace(Part):
 
 class Limits(Part):
     """Of motion. `command_rate` (Hz): at most so many commands. Speeds that are missing are 0, and
-    so is what may be carried (`payload`, kg) and pressed with (`force`, N). Jerk: not checked if
+    so is what may be carried (`payload`, kg) and pressed with (`force`, N):
+    no parameter of an action goes beyond. Jerk: not checked if
     missing."""
 
     linear_speed: NotNegative = 0.0
@@ -278,9 +290,13 @@ class Place(Part):
 
 
 class Held(str, Enum):
-    """What may wait for people. plan: one that the checks hold."""
+    """What may wait for people. plan: one that the checks hold, for anything but a hazard that
+    has an entry of its own."""
 
     PLAN = "plan"
+
+
+APPROVED = [one.value for kinds in (Held, Hazard) for one in kinds]  # the keys of approvals
 
 
 class Approval(Part):
@@ -294,6 +310,14 @@ class Approval(Part):
         if self.k > len(self.names):
             raise Misplaced(("k",), f"{self.k} approvals of {len(self.names)} approvers")
         return self
+
+
+class ExecutionLimits(Part):
+    """Motion needs a plan that was checked. `corridor` (m): so far may the robot be from the
+    straight ways between the plan's places. `lifetime` (s): so long is a plan in force."""
+
+    corridor: Positive
+    lifetime: Annotated[Positive, Field(le=3600)]
 
 
 class WithoutScreen(str, Enum):
@@ -310,7 +334,8 @@ class RobotProfile(Part):
     base's own frame. `footprint_radius`: of the circle that holds base and load; `reach`: of the
     circle that holds the arm in any position. `deceleration` (m/s^2): what the brakes guarantee
     with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
-    them. `watch`: how often to look after what goes on without the robot, by hazard.
+    them, a hazard or whatever else a plan is held for. `execution`: without it motion needs no
+    plan. `watch`: how often to look after what goes on without the robot, by hazard.
     """
 
     name: Name
@@ -328,10 +353,18 @@ class RobotProfile(Part):
     actions: dict[Name, Action] = Field(default_factory=dict)
     objects: dict[Name, ObjectClass] = Field(default_factory=dict)
     places: dict[Name, Place] = Field(default_factory=dict)
-    approvals: dict[Held, Approval] = Field(default_factory=dict)
+    approvals: dict[Held | Hazard, Approval] = Field(
+        default_factory=dict, json_schema_extra={"propertyNames": {"enum": [*APPROVED]}}
+    )
     approvers: dict[Name, PublicKey] = Field(default_factory=dict)
+    execution: ExecutionLimits | None = None
     text_without_screen: WithoutScreen = WithoutScreen.HOLD
     watch: dict[Hazard, Positive] = Field(default_factory=dict)
+
+    @field_validator("approvals", mode="before")
+    @classmethod
+    def _held(cls, data: Any) -> Any:
+        return _only(APPROVED, data)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -340,6 +373,11 @@ class RobotProfile(Part):
         return self
 
     def _contradictions(self) -> Iterator[tuple[Where, str]]:
+        least = self.speed_and_separation.robot_uncertainty
+        if self.execution is not None and self.execution.corridor <= least:
+            text = f"must be greater than robot_uncertainty, {least:g}: nothing would fit in"
+            yield ("execution", "corridor"), text
+        yield from self._of_actions()
         yield from self._of_places()
         yield from self._of_people()
         for name, entry in self.objects.items():
@@ -347,6 +385,19 @@ class RobotProfile(Part):
                 yield ("objects", name, "is"), f"there is no class {entry.parent}"
             elif name in self._ancestors(name):
                 yield ("objects", name, "is"), f"a cycle: in the end {name} is a {name}"
+
+    def _of_actions(self) -> Iterator[tuple[Where, str]]:
+        most = {
+            "m/s": ("linear_speed", self.limits.linear_speed),
+            "rad/s": ("angular_speed", self.limits.angular_speed),
+            "N": ("force", self.limits.force),
+        }
+        for name, action in self.actions.items():
+            for key, parameter in action.parameters.items():
+                limit, value = most.get(parameter.unit or "", ("", FAR))
+                if parameter.range is not None and parameter.range.max > value:
+                    where = ("actions", name, "parameters", key, "range", "max")
+                    yield where, f"is beyond limits.{limit}, {value:g} {parameter.unit}"
 
     def _of_places(self) -> Iterator[tuple[Where, str]]:
         names = [zone.name for zone in self.zones]
@@ -372,11 +423,19 @@ class RobotProfile(Part):
                 yield ("approvers", name), f"has the key of {other}: one person, two votes"
             owners[key] = name
 
-    def _ancestors(self, name: str) -> set[str]:
-        found: set[str] = set()
+    def mass(self, name: str) -> float | None:
+        """Of a class of objects, at most, in kg: its own or the nearest one's above it."""
+        for one in (name, *self._ancestors(name)):
+            if (mass := self.objects[one].mass) is not None:
+                return mass
+        return None
+
+    def _ancestors(self, name: str) -> list[str]:
+        """The classes above one, the nearest first."""
+        found: list[str] = []
         parent = self.objects[name].parent
         while parent in self.objects and parent not in found:
-            found.add(parent)
+            found.append(parent)
             parent = self.objects[parent].parent
         return found
 

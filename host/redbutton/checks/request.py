@@ -78,8 +78,12 @@ class RequestCheck:
         self._longest = longest
         self._profile = profile
         self._meaning = meaning
-        self._plans = PlanCheck(ontology=ontology_of(profile))
-        self._permission = Permission(profile, self._plans.ontology) if profile else None
+        self._plans = PlanCheck(
+            ontology=ontology_of(profile), watch=profile.watch if profile is not None else None
+        )
+        self._permission = (
+            Permission(profile, self._plans.ontology, self._plans.verbs) if profile else None
+        )
         self._texts = TextScreen(self._plans)
 
     def judge(self, question: bytes) -> Verdict:
@@ -100,6 +104,11 @@ class RequestCheck:
             return worst(self._verdicts(given))
         except Exception as error:
             return refused("request.error", f"it cannot be judged: {type(error).__name__}")
+
+    def actions(self, question: str) -> list[Action]:
+        """The steps of the plan in a question that was judged; none if there is no plan."""
+        plan = json.loads(question).get("plan", [])
+        return [Action.model_validate(self._plans.action(step)) for step in plan]
 
     def _verdicts(self, given: dict[str, Any]) -> Iterator[Verdict]:
         world = given.get("world")

@@ -2,17 +2,49 @@
 
 Whoever asks about a held plan again is told how it stands; once enough people have approved it,
 the first to ask is allowed, and nobody after (SR-26).
+
+Who must approve depends on what was objected to. Each hazard that the profile has among its
+`approvals` needs its own people; whatever else was objected to needs those of `plan`.
 """
 
+import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
+from types import MappingProxyType
 
-from redbutton.approval.ballot import canonical
+from redbutton.approval.ballot import Quorum, canonical
 from redbutton.approval.desk import Desk, Standing
+from redbutton.checks.hazard import Hazard
+from redbutton.checks.profile import Approval, Held, RobotProfile, digest
 from redbutton.checks.verdict import Judgement, Verdict, held, refused
 from redbutton.errors import ApprovalRefused
 
 LIFETIME_S = 300.0
+
+Approvals = Mapping[Held | Hazard, Approval]
+
+
+def quorums_of(approvals: Approvals, hazards: Set[Hazard | None]) -> tuple[Quorum, ...]:
+    """All who must approve what was objected to for these hazards; nobody if there is one that
+    nobody may approve."""
+    needed: set[Held | Hazard] = {
+        hazard if hazard and hazard in approvals else Held.PLAN for hazard in hazards or {None}
+    }
+    if not needed <= approvals.keys():
+        return ()
+    return tuple(
+        Quorum(what=what.value, k=approvals[what].k, names=approvals[what].names)
+        for what in sorted(needed, key=lambda what: what.value)
+    )
+
+
+def desk_of(profile: RobotProfile) -> Desk | None:
+    """With the keys of all whom the profile's `approvals` name; None if there are none."""
+    names = {name for approval in profile.approvals.values() for name in approval.names}
+    if not names:
+        return None
+    keys = {name: base64.b64decode(profile.approvers[name]) for name in sorted(names)}
+    return Desk(keys, bytes.fromhex(digest(profile)))
 
 
 class Review:
@@ -22,14 +54,14 @@ class Review:
         self,
         judge: Callable[[bytes], Verdict],
         desk: Desk | None = None,
-        needed: int = 1,
+        approvals: Approvals = MappingProxyType({}),
         lifetime_s: float = LIFETIME_S,
     ) -> None:
-        """`judge`: of a question in JSON. `desk`: None if nobody could approve. `needed`: people
-        for each plan. `lifetime_s`: how long a plan waits for them."""
+        """`judge`: of a question in JSON. `desk`: None if nobody could approve. `approvals`: the
+        profile's. `lifetime_s`: how long a plan waits for people."""
         self._judge = judge
         self._desk = desk
-        self._needed = needed
+        self._approvals = approvals
         self._lifetime_s = lifetime_s
         self._held: dict[bytes, str] = {}
 
@@ -39,8 +71,9 @@ class Review:
         verdict = self._judge(data)
         if verdict.verdict is not Judgement.HOLD:
             return verdict
-        if self._desk is None:
-            return _because(verdict, "the profile names nobody who may approve plans")
+        quorums = quorums_of(self._approvals, verdict.hazards)
+        if self._desk is None or not quorums:
+            return _because(verdict, "the profile names nobody who may approve it")
         try:
             command = canonical(json.loads(data))
         except (ValueError, RecursionError):
@@ -48,7 +81,7 @@ class Review:
         case = self._held.get(command)
         if case is not None:
             return self._again(case, command, now)
-        return self._hold(command, verdict, now)
+        return self._hold(command, verdict, quorums, now)
 
     def stopped(self) -> None:
         """The robot was stopped: nothing from before goes on (SR-10)."""
@@ -66,12 +99,14 @@ class Review:
             return Verdict(verdict=Judgement.ALLOW, rule="approval", reason=f"approved: {case}")
         return refused("approval", f"{standing.value}: {case}")
 
-    def _hold(self, command: bytes, verdict: Verdict, now: float) -> Verdict:
+    def _hold(
+        self, command: bytes, verdict: Verdict, quorums: tuple[Quorum, ...], now: float
+    ) -> Verdict:
         assert self._desk is not None
         waiting = {entry.held.id for entry in self._desk.pending(now)}
         self._held = {asked: case for asked, case in self._held.items() if case in waiting}
         try:
-            case = self._desk.hold(command, verdict, self._needed, now, self._lifetime_s).id
+            case = self._desk.hold(command, verdict, quorums, now, self._lifetime_s).id
         except ApprovalRefused as error:
             return refused("approval", str(error))
         self._held[command] = case

@@ -14,7 +14,7 @@ from redbutton.checks.ontology import base_forms
 from redbutton.checks.plain import flaw
 from redbutton.checks.plan import PlanCheck, Roles
 from redbutton.checks.rules import Phrase
-from redbutton.checks.verdict import Judgement, Verdict, held, refused, worst
+from redbutton.checks.verdict import NO_CLASS, Judgement, Verdict, held, refused, worst
 from redbutton.checks.words import one_of
 from redbutton.checks.world import World, key
 
@@ -88,9 +88,13 @@ class TextScreen:
             if wrong := flaw((text, world)):
                 return refused("text.malformed", wrong)
             given = World() if world is None else World.model_validate(world)
-            return worst(self._readings(text, given))
+            said = worst(self._readings(text, given))
         except Exception as error:
             return refused("text.error", f"the text cannot be judged: {type(error).__name__}")
+        if said.verdict is Judgement.ALLOW:
+            return said
+        # What a text means is guessed: more than what was found in it may be the matter.
+        return said.model_copy(update={"hazards": said.hazards | NO_CLASS})
 
     def _readings(self, text: str, world: World) -> Iterator[Verdict]:
         plain = fold(_CAMEL.sub(" ", text)).replace("'s ", " ").replace("'", "")
@@ -110,7 +114,12 @@ class TextScreen:
         frames = list(islice(self.frames(stated, world), _MOST_FRAMES + 1))
         mends = bool(frames) and all(frame.act in _MENDING for frame in frames)
         said = [
-            Verdict(verdict=phrase.level, rule=phrase.id, reason=_reason(phrase, found.group()))
+            Verdict(
+                verdict=phrase.level,
+                rule=phrase.id,
+                reason=_reason(phrase, found.group()),
+                hazards=frozenset({phrase.hazard}),
+            )
             for phrase, pattern in self._phrases
             if (found := pattern.search(stated)) and not (mends and phrase.level is Judgement.HOLD)
         ]

@@ -5,7 +5,11 @@ Every check has its own say, and the worst of them counts: a check can only make
 
 from collections.abc import Iterable
 from enum import Enum
+from typing import Annotated
 
+from pydantic import Field, PlainSerializer, ValidationInfo, field_validator
+
+from redbutton.checks.hazard import Hazard
 from redbutton.model import Frozen
 
 
@@ -17,17 +21,39 @@ class Judgement(str, Enum):
     REFUSE = "refuse"
 
 
+def _in_order(hazards: frozenset[Hazard | None]) -> list[Hazard | None]:
+    return sorted(hazards, key=lambda hazard: hazard.value if hazard else "")
+
+
+Hazards = Annotated[
+    frozenset[Hazard | None], PlainSerializer(_in_order, return_type=list[Hazard | None])
+]
+
+
 class Verdict(Frozen):
     """`rule`: the identifier of the rule that decided, "" if none objected. `step`: the index of
     the step of a plan that it is about, from 0, or None. `reason`: in words that a person
-    understands."""
+    understands. `hazards`: of all that objected, not of this rule alone; None is among them if an
+    objection is of no class of hazard."""
 
     verdict: Judgement
     rule: str = ""
     step: int | None = None
     reason: str = ""
+    hazards: Hazards = Field(default=frozenset(), validate_default=True)
+
+    @field_validator("hazards")
+    @classmethod
+    def _never_of_nothing(
+        cls, hazards: frozenset[Hazard | None], info: ValidationInfo
+    ) -> frozenset[Hazard | None]:
+        """Whoever objects and names no hazard still objects."""
+        if hazards or info.data.get("verdict") is Judgement.ALLOW:
+            return hazards
+        return NO_CLASS
 
 
+NO_CLASS: frozenset[Hazard | None] = frozenset({None})
 ALLOWED = Verdict(verdict=Judgement.ALLOW)
 _ORDER = tuple(Judgement)
 
@@ -48,5 +74,9 @@ def _whole(text: str) -> str:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of them, and of equals the first; allowed if there are none."""
-    return max(verdicts, key=lambda verdict: _ORDER.index(verdict.verdict), default=ALLOWED)
+    """The worst of them, and of equals the first, with the hazards of all; allowed if there are
+    none."""
+    said = tuple(verdicts)
+    chosen = max(said, key=lambda verdict: _ORDER.index(verdict.verdict), default=ALLOWED)
+    hazards = frozenset(hazard for verdict in said for hazard in verdict.hazards)
+    return chosen if hazards == chosen.hazards else chosen.model_copy(update={"hazards": hazards})

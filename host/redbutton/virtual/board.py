@@ -242,10 +242,17 @@ class LockStepBoard(VirtualBoard):
 
     def stats(self) -> dict[str, Any]:
         """Work per tick, heap in use after a collection; counts start again."""
-        self._command("stats")
+        return self._answer("stats")
+
+    def variables(self) -> dict[str, int]:
+        """The variables of the running firmware by name, and how many bits each has."""
+        return self._answer("variables")
+
+    def _answer(self, question: str) -> dict[str, Any]:
+        self._command(question)
         while True:
             for line in self._read_lines():
-                if self._note(line) == "stats":
+                if self._note(line) == question:
                     return dict(json.loads(line.partition(" ")[2]))
 
     def _drain(self) -> bytes:

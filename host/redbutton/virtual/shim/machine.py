@@ -124,7 +124,7 @@ class WDT:
         self.feed()
 
     def feed(self):
-        world.world.watchdog_due = world.world.plant.now + self._timeout
+        world.world.watchdog_due = world.world.plant.now + world.world.lasts(self._timeout)
 
 
 def reset():

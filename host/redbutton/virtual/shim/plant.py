@@ -62,16 +62,39 @@ STUCK = (
 )
 
 
-class Plant:
-    """`value[name]` is every signal now, 0 or 1; contacts are 1 when closed."""
+# Inputs of the chip: a fault of the pin, or of the wire to it, holds one at a level.
+INPUTS = ("contact_a", "contact_b", "mirror_1", "mirror_2", "reset", "key", "supply")
+BUTTON = ("contact_a", "contact_b")
+# What a fault makes slower or faster, in microseconds; by relay where there are two.
+TIMES = {
+    "pull_in_1": PULL_IN_US,
+    "pull_in_2": PULL_IN_US,
+    "drop_out_1": DROP_OUT_US,
+    "drop_out_2": DROP_OUT_US,
+    "guide_1": GUIDE_US,
+    "guide_2": GUIDE_US,
+    "skew": CONTACT_SKEW_US,
+    "hold": PULSE_HOLD_US,
+    "watchdog": WATCHDOG_US,
+}
 
-    def __init__(self, trace):
+
+class Plant:
+    """`value[name]` is every signal now, 0 or 1; contacts are 1 when closed. `fell(name)` is
+    called when the chip sees one of INPUTS go low."""
+
+    def __init__(self, trace, fell=lambda name: None):
         self.now = 0
         self.value = {}
         self._trace = trace
         self._queue = []  # (time, function, arguments), soonest first
         self._free = {}  # what each signal would be if nothing were stuck
         self._stuck = {}
+        self._pins = {}  # inputs that do not follow what they are wired to
+        self._shorted = 0  # the wires of the button's contacts touch each other
+        self._times = dict(TIMES)
+        self._bouncing = {}  # contacts that bounce when they move, and how long
+        self._fell = fell
         self._pulses_end = -PULSE_HOLD_US
         self._fed_until = 0
         self._watchdog_check = None  # when it will be seen whether the feed has ended
@@ -82,6 +105,7 @@ class Plant:
         for name in ("supply", "contact_a", "contact_b", "mirror_1", "mirror_2"):
             self.value[name] = 1
         self._free.update(self.value)
+        self._seen = {name: self.value[name] for name in INPUTS}
 
     # --- time
 
@@ -111,17 +135,30 @@ class Plant:
 
         "button" (1 pressed), "reset" (1 pressed), "key" (1 maintenance), "supply" (1 there);
         "stick:SIGNAL" holds a contact at `value` whatever moves it, and frees it with -1.
-        ValueError for anything else.
+        "pin:INPUT" does so with what the chip sees. "short:button" (1): the wires of both contacts
+        touch, so that both inputs follow either. "time:NAME" is one of TIMES from now on, in us;
+        -1: as it should be. "bounce:CONTACT": so long, in us, a relay's contact bounces when it
+        moves. ValueError for anything else.
         """
         if name == "button":
             self._bounce("contact_a", value ^ 1, self.now)
-            self._bounce("contact_b", value ^ 1, self.now + CONTACT_SKEW_US)
+            self._bounce("contact_b", value ^ 1, self.now + self._times["skew"])
         elif name == "reset":
             self._bounce("reset", value, self.now)
         elif name in ("key", "supply"):
             self._contact(name, value)
         elif name.startswith("stick:") and name[6:] in STUCK:
             self._stick(name[6:], value)
+        elif name.startswith("pin:") and name[4:] in INPUTS:
+            self._pins[name[4:]] = value
+            self._look()
+        elif name == "short:button":
+            self._shorted = value
+            self._look()
+        elif name.startswith("time:") and name[5:] in TIMES:
+            self._times[name[5:]] = TIMES[name[5:]] if value < 0 else value
+        elif name.startswith("bounce:") and name[7:] in CONTACT + MIRROR:
+            self._bouncing[name[7:]] = value
         else:
             raise ValueError("the plant has no action " + name)
         self.advance(self.now)
@@ -175,7 +212,7 @@ class Plant:
     def _pulses_over(self):
         if self.value["k1_pulses"]:
             self._set("k1_pulses", 0)
-            self.at(self.now + PULSE_HOLD_US, self._settle)
+            self.at(self.now + self._times["hold"], self._settle)
 
     def k1_level(self, level):
         """K1's pin stays high or low: a level passes no capacitor."""
@@ -189,9 +226,9 @@ class Plant:
                 self._set("latch", 1)
             self._settle()
 
-    def feed(self, microseconds=WATCHDOG_US):
-        """A rising edge on the watchdog's pin: from now on it holds so long."""
-        self._fed_until = self.now + microseconds
+    def feed(self, microseconds=0):
+        """A rising edge on the watchdog's pin: from now on it holds so long; 0: its own time."""
+        self._fed_until = self.now + (microseconds or self._times["watchdog"])
         self._set("watchdog", 1)
         if self._watchdog_check is None:
             self._watchdog_check = self._fed_until
@@ -220,11 +257,22 @@ class Plant:
         if self.value[name] != value:
             self.value[name] = value
             self._trace(self.now, name, value)
+            if name in INPUTS:
+                self._look()
+
+    def _look(self):
+        """What the chip sees of its inputs."""
+        for name in INPUTS:
+            level = self.sense(name)
+            if level != self._seen[name]:
+                self._seen[name] = level
+                if not level:
+                    self._fell(name)
 
     def _settle(self):
         """Follow the coils and the load from what is set now."""
         v = self.value
-        held = v["k1_pulses"] or self.now < self._pulses_end + PULSE_HOLD_US
+        held = v["k1_pulses"] or self.now < self._pulses_end + self._times["hold"]
         self._set("drive_1", 1 if held else 0)
         self._set("switch_2", v["k2_pin"])
         self._coil(0, v["supply"] and v["contact_a"] and v["drive_1"])
@@ -236,7 +284,10 @@ class Plant:
         on = 1 if on else 0
         if self.value[name] != on:
             self._set(name, on)
-            self._send(relay, on, PULL_IN_US - GUIDE_US if on else DROP_OUT_US)
+            number = name[4:]
+            times = self._times
+            delay = times["pull_in" + number] - times["guide" + number]
+            self._send(relay, on, max(0, delay) if on else times["drop_out" + number])
 
     def _send(self, relay, on, delay):
         self._moves[relay] += 1
@@ -245,15 +296,22 @@ class Plant:
     def _break(self, relay, on, move):
         """Forcibly guided: one contact opens first ..."""
         if move == self._moves[relay]:
-            self._set((CONTACT, MIRROR)[on][relay], 0)
-            self.at(self.now + GUIDE_US, self._make, relay, on, move)
-            self._load()
+            self._moved((CONTACT, MIRROR)[on][relay], 0)
+            guide = self._times[("guide_1", "guide_2")[relay]]
+            self.at(self.now + guide, self._make, relay, on, move)
 
     def _make(self, relay, on, move):
         """... then the other closes, unless a weld keeps the first from opening."""
         if move == self._moves[relay] and not self.value[(CONTACT, MIRROR)[on][relay]]:
-            self._set((MIRROR, CONTACT)[on][relay], 1)
-            self._load()
+            self._moved((MIRROR, CONTACT)[on][relay], 1)
+
+    def _moved(self, name, value):
+        """A relay's contact has moved; one that bounces goes back and forth."""
+        self._set(name, value)
+        self._load()
+        if lasts := self._bouncing.get(name, 0):
+            for i in range(1, 5):
+                self.at(self.now + lasts * i // 4, self._contact, name, value ^ (i & 1))
 
     def _load(self):
         v = self.value
@@ -264,6 +322,11 @@ class Plant:
     def sense(self, name):
         """The level of an input pin: the contacts are wetted from the supply, so that without it
         those of the button and of the relays read open."""
+        level = self._pins.get(name, -1)
+        if level >= 0:
+            return level
+        if self._shorted and name in BUTTON:
+            return (self.value["contact_a"] | self.value["contact_b"]) & self.value["supply"]
         if name in ("reset", "key", "supply"):
             return self.value[name]
         return self.value[name] & self.value["supply"]

@@ -61,5 +61,5 @@ class StateMachine:
         if not self._active or self.tx_fifo() >= FIFO_WORDS:
             return  # the chip would wait for room; the firmware asks before it puts
         begin = self._ends[-1] if self._ends else world.world.plant.now
-        self._ends.append(begin + ((word & 7) + 1) * self._pulse_us)
+        self._ends.append(begin + world.world.lasts(((word & 7) + 1) * self._pulse_us))
         world.world.plant.pulses(self._ends[-1])

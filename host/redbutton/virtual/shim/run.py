@@ -26,9 +26,19 @@ BOOT_US = 50000  # from a reset to boot.py
 
 
 def count_work(this):
-    """Let the world count what the firmware does in a tick, at the functions that it must use."""
+    """Let the world count what the firmware does in a tick, at the functions that it must use, and
+    know its variables."""
     import board
+    import controller
     import wire
+
+    make = controller.Controller.__init__
+
+    def made(self, board):
+        make(self, board)
+        this.controller = self
+
+    controller.Controller.__init__ = made
 
     def counted(name, function):
         def call(*arguments):

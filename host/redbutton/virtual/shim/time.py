@@ -5,11 +5,11 @@ from utime import *
 
 
 def ticks_us():
-    return world.world.plant.now & 0x3FFFFFFF
+    return world.world.chip_now() & 0x3FFFFFFF
 
 
 def ticks_ms():
-    return world.world.plant.now // 1000 & 0x3FFFFFFF
+    return world.world.chip_now() // 1000 & 0x3FFFFFFF
 
 
 def ticks_add(ticks, delta):

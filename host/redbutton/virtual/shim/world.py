@@ -6,10 +6,19 @@ follows the wall clock; if this process was late, the ticks that it missed are m
 so that a busy machine never looks to the firmware like a slow chip.
 
 Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
-                           | power | touch | stats | quit
+                           | power | touch | stats | variables | quit
 Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
-                           | stats JSON | reset CAUSE | error TEXT
+                           | stats JSON | variables JSON | reset CAUSE | error TEXT
 WALL_US is the machine's monotonic clock, comparable between processes.
+
+| NAME of an act | VALUE | what |
+|---|---|---|
+| chip:hang | us | the processor stands still so long, but for interrupts |
+| chip:deaf | us | the same, and interrupts wait |
+| chip:clock | permille | all that the chip's clock drives goes faster or slower |
+| chip:watchdog | 0 or 1 | the chip's watchdog bites never, or as it should |
+| chip:flip:VARIABLE | bit | one bit of a variable of the firmware is the other way round |
+| any other | | see `Plant.act` |
 """
 
 import gc
@@ -28,7 +37,7 @@ class World:
 
     def __init__(self, realtime, seed, commands, trace):
         self.realtime = realtime
-        self.plant = Plant(self._trace)
+        self.plant = Plant(self._trace, self._fell)
         self.work = {"bytes": 0, "frames": 0, "tags": 0}  # in this tick, by the firmware
         self._most = dict(self.work)
         self._ticks = 0
@@ -49,16 +58,82 @@ class World:
         self.thrown = None  # out of a scheduled call
         self._touched = False
         self.falling = {}  # interrupt handlers by signal
+        self.controller = None  # the firmware's, for faults of its memory
+        self._hang = 0  # us that the processor will stand still
+        self._deaf = False
+        self._unheard = []  # edges that wait for their interrupt
+        self._permille = 1000
+        self._chip_base = 0  # the chip's time, when its clock last changed
+        self._changed = 0  # and the plant's then
+        self._bites = True
 
     def _say(self, text):
         self._out.write((text + "\n").encode())
 
     def _trace(self, now, name, value):
         self._say(f"trace {now} {utime.ticks_us()} {name} {value}")
-        if not value:
-            for signal in (name,) if name != "supply" else ("contact_a", "contact_b"):
-                if signal in self.falling:
-                    self.falling[signal]()
+
+    def _fell(self, name):
+        if self._deaf:
+            self._unheard.append(name)
+        elif name in self.falling:
+            self.falling[name]()
+
+    # --- the chip and what faults do to it
+
+    def chip_now(self):
+        """Time as the chip counts it, us."""
+        return self._chip_base + (self.plant.now - self._changed) * self._permille // 1000
+
+    def lasts(self, microseconds):
+        """How long, in us of the plant, what the chip takes for so long."""
+        return microseconds * 1000 // self._permille
+
+    def act(self, name, value):
+        """A person or a fault acts now; see the table above."""
+        if not name.startswith("chip:"):
+            self.plant.act(name, value)
+        elif name in ("chip:hang", "chip:deaf"):
+            self._hang += value
+            self._deaf = self._deaf or name == "chip:deaf"
+        elif name == "chip:clock":
+            self._chip_base, self._changed = self.chip_now(), self.plant.now
+            self._permille = value
+        elif name == "chip:watchdog":
+            self._bites = bool(value)
+        elif name.startswith("chip:flip:"):
+            self._flip(name[10:].split("."), value)
+        else:
+            raise ValueError("the chip has no action " + name)
+
+    def _flip(self, path, bit):
+        holder = self.controller
+        for name in path[:-1]:
+            holder = getattr(holder, name)
+        value = getattr(holder, path[-1])
+        if isinstance(value, bool):
+            value = not value
+        elif isinstance(value, int):
+            value ^= 1 << bit
+        else:
+            flipped = bytearray(value)
+            flipped[bit // 8 % len(flipped)] ^= 1 << bit % 8
+            value = bytes(flipped) if isinstance(value, bytes) else flipped
+        setattr(holder, path[-1], value)
+
+    def variables(self):
+        """The variables of the firmware's objects, and how many bits each has."""
+        found = {}
+        for path in ("", "decide.", "link.", "journal.", "_board."):
+            holder = getattr(self.controller, path[:-1]) if path else self.controller
+            for name, value in holder.__dict__.items():
+                if isinstance(value, bool):
+                    found[path + name] = 1
+                elif isinstance(value, int):
+                    found[path + name] = 31
+                elif isinstance(value, (bytes, bytearray)) and value:
+                    found[path + name] = 8 * len(value)
+        return found
 
     def random(self, size):
         """Bytes of a small generator (xorshift): the same for the same seed."""
@@ -77,7 +152,15 @@ class World:
         if self.thrown is not None:
             raise self.thrown
         self._account()
-        self._advance(self.plant.now + microseconds)
+        self._advance(self.plant.now + self.lasts(microseconds))
+        while self._hang:
+            hang, self._hang = self._hang, 0
+            self._advance(self.plant.now + hang)
+        if self._deaf:
+            self._deaf = False
+            unheard, self._unheard = self._unheard, []
+            for name in unheard:
+                self._fell(name)
 
     def _advance(self, target):
         """Move to `target`, doing on the way what is due and what the outside asks for."""
@@ -92,7 +175,7 @@ class World:
                 while self._granted < target and not self._await_grant():
                     pass
                 stop = target
-            if self.watchdog_due is not None and self.watchdog_due <= stop:
+            if self.watchdog_due is not None and self.watchdog_due <= stop and self._bites:
                 self.plant.advance(self.watchdog_due)
                 self.resetting = "watchdog"
                 raise ChipReset(self.resetting)
@@ -148,11 +231,11 @@ class World:
         if words[0] == "act":
             if self.realtime:
                 self.plant.advance(max(self.plant.now, self._wall()))
-            self.plant.act(words[1], int(words[2]))
+            self.act(words[1], int(words[2]))
         elif words[0] == "lose":
             self.falling.pop(words[1], None)
         elif words[0] == "at":
-            self.plant.at(int(words[1]), self.plant.act, words[2], int(words[3]))
+            self.plant.at(int(words[1]), self.act, words[2], int(words[3]))
         elif words[0] == "power":
             self._reset("power up")
         elif words[0] == "touch":
@@ -161,6 +244,8 @@ class World:
             self._granted = int(words[1])
         elif words[0] == "stats":
             self._say("stats " + json.dumps(self._stats()))
+        elif words[0] == "variables":
+            self._say("variables " + json.dumps(self.variables()))
         elif words[0] == "quit":
             self.end()
         else:
@@ -224,6 +309,10 @@ class World:
         self.thrown = None
         self._touched = False
         self.falling = {}
+        self.controller = None
+        self._hang = 0
+        self._deaf = False
+        self._unheard = []
         self.plant.pulses(self.plant.now)
         self.plant.k1_level(0)
         self.plant.k2(0)

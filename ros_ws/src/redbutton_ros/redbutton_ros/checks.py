@@ -23,12 +23,15 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 
+from redbutton.checks.execution import Execution
 from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
+from redbutton.checks.ontology import Verbs
 from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.plan import Action
 from redbutton.checks.profile import RobotProfile
-from redbutton.checks.verdict import Verdict, refused
-from redbutton.crossing import JOINT_TRAJECTORY, Crossing
+from redbutton.checks.verdict import Judgement, Verdict, refused
+from redbutton.crossing import JOINT_TRAJECTORY, Crossing, Side
 from redbutton_ros.kinds import SECOND, load, stamp_ns, twist_of
 
 try:
@@ -121,11 +124,29 @@ class Checks:
     ) -> None:
         """`own`: the gate's settings."""
         self._profile = profile
-        self._permission = Permission(profile, ontology_of(profile))
+        verbs = Verbs.shipped()
+        self._permission = Permission(profile, ontology_of(profile), verbs)
         self._seen = Surroundings(robot, profile, {name: own[name] for name in TOPICS})
+        self._execution = Execution(profile, self._permission, verbs)
         latency = own["stop_latency"]
-        self._streams = {entry.name: MotionCheck(profile, latency) for entry in crossing.inputs}
-        self._goals = {entry.name: MotionCheck(profile, latency) for entry in crossing.actions}
+        planned = self._execution.envelope if profile.execution is not None else None
+        self._streams = {
+            entry.name: MotionCheck(
+                profile, latency, planned if entry.side is Side.PLANNER else None
+            )
+            for entry in crossing.inputs
+        }
+        self._goals = {
+            entry.name: MotionCheck(profile, latency, planned) for entry in crossing.actions
+        }
+
+    def begin(self, plan: Sequence[Action], now: float) -> None:
+        """This plan was allowed, and is the one to be carried out."""
+        self._execution.begin(plan, self._seen.pose, now)
+
+    def stopped(self) -> None:
+        """No plan is carried out any more."""
+        self._execution.end()
 
     def command(self, name: str, kind: str, message: Any, now: float) -> MotionVerdict:
         """Of a message of an input; `kind`: its type."""
@@ -153,7 +174,8 @@ class Checks:
         except Exception as error:
             return refused("goal.error", f"it cannot be read: {type(error).__name__}")
         here = Seen(seen.pose, seen.people(now), seen.joints(now))
-        return judge_goal(self._permission, self._goals[name], asked, here, now)
+        said = judge_goal(self._permission, self._goals[name], asked, here, now)
+        return self._execution.goal(asked) if said.verdict is Judgement.ALLOW else said
 
     def _asked(self, name: str, message: Any) -> Goal:
         """What a goal's message asks for."""

@@ -28,6 +28,7 @@ transitions would be services that say when it may work, beside the one authorit
 import math
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from std_msgs.msg import Empty
 
 from redbutton import attestation, key
 from redbutton.approval.shown import plain
+from redbutton.checks.plan import Action
 from redbutton.checks.profile import load as load_profile
 from redbutton.checks.verdict import ALLOWED, Judgement
 from redbutton.crossing import Input, Side, TopicBack
@@ -123,7 +125,7 @@ class GateNodes:
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
         self._checks = Checks(self._robot, crossing, profile, own) if profile else None
-        self._plans = Plans(self._robot, profile, own)
+        self._plans = Plans(self._robot, profile, own, self._begin_plan)
         self._opened.callback(self._plans.close)
         self._motion = Motion(
             crossing, sides, self._gate, self._port.state, own["deceleration"], self._checks
@@ -184,6 +186,8 @@ class GateNodes:
         running = self._gate.observe(state, now)
         if ran and not running:
             self._plans.stopped()
+        if ran != running and self._checks is not None:
+            self._checks.stopped()  # a plan from before the reset is none either
         self._motion.turn(state, now)
         for action in self._actions:
             action.turn(None if running else f"stop: {state.sentence()}", now)
@@ -263,6 +267,10 @@ class GateNodes:
 
     def _on_check_plan(self, request: Any, response: Any) -> Any:
         return self._plans.answer(request.plan, response, time.monotonic())
+
+    def _begin_plan(self, plan: Sequence[Action], now: float) -> None:
+        if plan and self._checks is not None:
+            self._checks.begin(plan, now)
 
     def _request_stop(self, category: int, reason: str) -> bool:
         self._logger.warning(

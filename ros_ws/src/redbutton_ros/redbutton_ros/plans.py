@@ -1,23 +1,24 @@
 """The service that judges plans, and the operators' channel where people approve what is held.
 
-Plans are judged by the shipped rules and the profile. Who may approve a held one, and how many
-must, is what the profile says under `approvals`, `plan`; without that nobody may.
+Plans are judged by the shipped rules and the profile. Who must approve a held one is what the
+profile says under `approvals`: for each hazard that it names there, and under `plan` for whatever
+else was objected to. What nobody is named for nobody may approve.
 """
 
-import base64
 import grp
 import os
 import pwd
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
 
 from redbutton.approval.channel import Channel, Operators, Report, socket_path
-from redbutton.approval.desk import Desk
 from redbutton.approval.shown import plain
-from redbutton.checks.profile import Held, RobotProfile, digest
+from redbutton.checks.plan import Action
+from redbutton.checks.profile import RobotProfile
 from redbutton.checks.request import RequestCheck
-from redbutton.checks.review import Review
+from redbutton.checks.review import Review, desk_of
 from redbutton.checks.verdict import Judgement, refused
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros.settings import SettingsWrong
@@ -36,20 +37,26 @@ QUESTION_MAX = 16_000  # bytes, some hundred steps: more would keep the gate fro
 class Plans:
     """Plans and who approves them."""
 
-    def __init__(self, node: Node, profile: RobotProfile | None, own: dict[str, Any]) -> None:
-        """`profile`: without one every plan is refused. `own`: the gate's settings.
-        RedbuttonError if operators cannot be heard."""
+    def __init__(
+        self,
+        node: Node,
+        profile: RobotProfile | None,
+        own: dict[str, Any],
+        begin: Callable[[Sequence[Action], float], None],
+    ) -> None:
+        """`profile`: without one every plan is refused. `own`: the gate's settings. `begin`: told
+        of each plan that is allowed, and when. RedbuttonError if operators cannot be heard."""
         self._logger = node.get_logger()
+        self._begin = begin
         self._channel: Channel | None = None
+        self._check = RequestCheck(profile, longest=QUESTION_MAX)
         if profile is None:
             self._review = Review(lambda _: NO_PROFILE)
             return
-        desk, needed = None, 1
-        if approval := profile.approvals.get(Held.PLAN):
-            keys = {name: base64.b64decode(profile.approvers[name]) for name in approval.names}
-            desk, needed = Desk(keys, bytes.fromhex(digest(profile))), approval.k
+        desk = desk_of(profile)
+        if desk is not None:
             self._channel = Channel(socket_path(), desk, _operators(own), self._report)
-        self._review = Review(RequestCheck(profile, longest=QUESTION_MAX).judge, desk, needed)
+        self._review = Review(self._check.judge, desk, profile.approvals)
 
     def turn(self, now: float) -> None:
         """Hear operators."""
@@ -63,6 +70,8 @@ class Plans:
     def answer(self, question: str, response: Any, now: float) -> Any:
         """Fill in the service's response."""
         said = self._review.answer(question, now)
+        if said.verdict is Judgement.ALLOW:
+            self._begin(self._check.actions(question), now)
         response.verdict = VERDICTS[said.verdict]
         response.rule, response.reason = said.rule, said.reason
         response.step = WHOLE_PLAN if said.step is None else said.step

@@ -1,15 +1,16 @@
 """The chain without ROS in lock-step: real firmware, modelled plant, host session."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import Self
 
 from redbutton import attestation
 from redbutton.attestation import Expected
 from redbutton.model import SafetyState
 from redbutton.session import Event, Session
-from redbutton.virtual.board import FIRMWARE, Change, LockStepBoard
+from redbutton.virtual.board import Change, LockStepBoard
 
 TICK_US = 1000
 
@@ -39,7 +40,7 @@ class Chain:
         self.host_wrote = 0.0
         self._send(self.session.opened(self.board.now))
 
-    def __enter__(self) -> "Chain":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -69,7 +70,7 @@ class Chain:
         self.board.act("reset", 0)
         self.step(560)
 
-    def run(self) -> "Chain":
+    def run(self) -> Self:
         """From power-up to RUN, with the load proven on."""
         self.step(100)
         self.press_reset()
@@ -97,25 +98,3 @@ class Chain:
 def firmware_on(flash: Path) -> dict[str, bytes]:
     """The files of the firmware in a folder that serves as flash."""
     return {file.name: file.read_bytes() for file in flash.glob("*.py")}
-
-
-def patched_firmware(folder: Path, name: str, old: str, new: str) -> tuple[Path, ...]:
-    """The firmware with one of its files changed; boot.py takes it for sound."""
-    text = (FIRMWARE / name).read_text()
-    assert text.count(old) == 1
-    patch = folder / "patch"
-    patch.mkdir(exist_ok=True)
-    (patch / name).write_text(text.replace(old, new))
-    if name == "main.py":
-        boot = (FIRMWARE / "boot.py").read_text()
-        sums = [
-            hashlib.sha256((place / name).read_bytes()).hexdigest() for place in (FIRMWARE, patch)
-        ]
-        (patch / "boot.py").write_text(boot.replace(*sums))
-    return patch, FIRMWARE
-
-
-def flash_of(folder: Path) -> Path:
-    """A folder that serves as flash and survives power cycles."""
-    folder.mkdir(exist_ok=True)
-    return folder

@@ -1,0 +1,178 @@
+"""The commands `redbutton bench ...`."""
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from redbutton.errors import FoundDangerous, ScenarioWrong
+
+if TYPE_CHECKING:
+    from redbutton.bench.run import Moment, Plan, Result
+
+bench_app = typer.Typer(
+    no_args_is_help=True, help="Inject faults into the virtual controller, and look at the load."
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Out = Annotated[Path, typer.Option(help="Folder for results; a campaign goes on there.")]
+OUT = Path("campaign")
+
+
+@bench_app.command("list", epilog="Example: redbutton bench list --json | jq '.faults[].name'")
+def list_command(as_json: Json = False) -> None:
+    """Show the scenarios and the faults that there are."""
+    from redbutton.bench.faults import FAULTS
+    from redbutton.bench.scenario import shipped
+
+    if as_json:
+        scenarios = [one.model_dump(mode="json", by_alias=True) for one in shipped().values()]
+        faults = [one.model_dump(mode="json") for one in FAULTS.values()]
+        print(json.dumps({"scenarios": scenarios, "faults": faults}))
+        return
+    console = Console()
+    table = Table("scenario", "what happens")
+    for scenario in shipped().values():
+        table.add_row(scenario.name, scenario.words)
+    console.print(table)
+    table = Table("fault", "where", "what", "source")
+    for fault in FAULTS.values():
+        table.add_row(fault.name, fault.place.value, fault.words, fault.source)
+    console.print(table)
+    print(
+        "memory.VARIABLE.BIT: a bit of the firmware's memory flips, such as memory.decide.state.0"
+    )
+
+
+@bench_app.command(
+    "run", epilog="Example: redbutton bench run button --fault relay_1.stuck-closed@150"
+)
+def run_command(
+    scenario: Annotated[str, typer.Argument(help="Its name, or a YAML file.")],
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FAULT@MS, or FAULT@MS..LASTS: from a moment on, -1 is from power-up on."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Carry out one scenario, with faults or without, and show what the load did."""
+    from redbutton.bench.run import parse
+
+    text = f"{Path(scenario).stem}:{'+'.join(fault or []) or 'none'}:{seed}"
+    try:
+        plan = parse(text)
+    except ValueError:
+        raise ScenarioWrong(f"no fault at a moment: {', '.join(fault or [])}") from None
+    _show(scenario, plan, as_json)
+
+
+@bench_app.command("replay", epilog="Example: redbutton bench replay button:link.loss@299:1")
+def replay(
+    run: Annotated[str, typer.Argument(help="A run, as campaigns and reports name it.")],
+    as_json: Json = False,
+) -> None:
+    """Carry out a run of a campaign once more: the same trace, byte for byte."""
+    from redbutton.bench.run import parse
+
+    try:
+        plan = parse(run)
+    except ValueError:
+        raise ScenarioWrong(f"{run}: no run: SCENARIO:FAULT@MS:SEED") from None
+    _show(plan.scenario, plan, as_json)
+
+
+def _show(name: str, plan: "Plan", as_json: bool) -> None:
+    from redbutton.bench.run import Outcome, run
+    from redbutton.bench.scenario import named
+
+    scenario = named(name)
+    try:
+        result, trace = run(scenario, plan)
+    except KeyError as error:
+        raise ScenarioWrong(
+            f"there is no fault {error.args[0]}: see redbutton bench list"
+        ) from None
+    if as_json:
+        moments = [moment._asdict() for moment in trace]
+        print(json.dumps({**result.model_dump(mode="json"), "trace": moments}))
+    else:
+        _print_run(result, trace)
+    if result.outcome is Outcome.DANGEROUS:
+        raise FoundDangerous(f"{plan.id}: {result.words}")
+
+
+def _print_run(result: "Result", trace: "Iterable[Moment]") -> None:
+    console = Console()
+    table = Table("ms", "signal", "", title=result.plan.id)
+    for us, signal, value in trace:
+        if us >= 0 and signal not in ("k1_pulses", "watchdog", "drive_1"):
+            style = "bold" if signal in ("load", "state") else ""
+            table.add_row(f"{us / 1000:.3f}", signal, value, style=style)
+    console.print(table)
+    console.print(f"{result.outcome.value}: {result.words}", highlight=False)
+    if result.stop_ms is not None:
+        console.print(f"load off {result.stop_ms:.3f} ms after the demand (modelled)")
+    console.print(f"trace {result.digest}", highlight=False)
+
+
+@bench_app.command(epilog="Example: redbutton bench campaign --out campaign --pairs 2000")
+def campaign(
+    out: Out = OUT,
+    seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 1,
+    instants: Annotated[
+        int, typer.Option(min=0, help="At random, for each fault in each scenario.")
+    ] = 2,
+    pairs: Annotated[int, typer.Option(min=0, help="Runs with two faults, at random.")] = 500,
+    memory: Annotated[bool, typer.Option(help="Flip every bit of the firmware too.")] = True,
+    limit: Annotated[int, typer.Option(help="At most so many runs; 0: all.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Carry out every scenario with every fault, at many instants, on all cores."""
+    from redbutton.bench import campaign as campaigns
+    from redbutton.bench.run import Outcome
+
+    asked = campaigns.Campaign(
+        seed=seed,
+        instants=instants,
+        pairs=pairs,
+        memory=memory,
+        firmware=campaigns.firmware_digest(),
+    )
+    store = campaigns.Store(out, asked)
+    done = {one.plan.id for one in store.results}
+    every = list(campaigns.plans(asked))[: limit or None]
+    todo = [plan for plan in every if plan.id not in done]
+    began = time.monotonic()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        task = progress.add_task("runs", total=len(every), completed=len(every) - len(todo))
+        for result in campaigns.carry_out(todo):
+            store.add(result)
+            progress.advance(task)
+            if result.outcome is Outcome.DANGEROUS:
+                progress.console.print(f"dangerous: {result.plan.id}: {result.words}")
+    text = campaigns.summary(asked, store.results)
+    (out / "campaign.json").write_text(text + "\n")
+    if as_json:
+        print(text)
+    else:
+        for outcome, count in campaigns.counted(store.results).items():
+            print(f"{count:7} {outcome.value}")
+        if todo:
+            seconds = time.monotonic() - began
+            print(f"{len(todo)} runs in {seconds:.0f} s, {len(todo) / seconds:.1f} a second")
+    if found := campaigns.counted(store.results)[Outcome.DANGEROUS]:
+        raise FoundDangerous(f"{found} runs were dangerous: see {out / 'campaign.json'}")

@@ -1,0 +1,81 @@
+"""Runs on the bench: the load decides, and the same run is the same every time."""
+
+import pytest
+
+from redbutton.bench.faults import FAULTS
+from redbutton.bench.run import FROM_POWER_UP, Outcome, Placed, Plan, parse, run
+from redbutton.bench.scenario import Scenario, shipped
+
+SCENARIOS = shipped()
+BUTTON = SCENARIOS["button"]
+
+
+def outcome(fault: str, at: int = FROM_POWER_UP, scenario: Scenario = BUTTON) -> Outcome:
+    """Of one fault that stays."""
+    placed = Placed(fault=fault, at=at)
+    return run(scenario, Plan(scenario=scenario.name, faults=(placed,)))[0].outcome
+
+
+@pytest.mark.requirement("SR-01", "SR-02", "SR-04", "SR-05", "SR-07", "SR-08", "SR-09")
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_without_a_fault_the_load_does_what_is_expected(name: str) -> None:
+    result, _ = run(SCENARIOS[name], Plan(scenario=name))
+    assert (result.outcome, result.words) == (Outcome.IN_TIME, "as it should be")
+
+
+def test_a_run_is_the_same_every_time() -> None:
+    plan = parse("button:link.corruption@40+chip.hang-2-ms@299:7")
+    (first, trace), (second, again) = run(BUTTON, plan), run(BUTTON, plan)
+    assert trace == again
+    assert first.digest == second.digest
+    assert run(BUTTON, plan.model_copy(update={"seed": 8}))[0].digest != first.digest
+
+
+def test_a_run_is_named_by_all_that_determines_it() -> None:
+    text = "button:link.loss@299..40+memory.decide.state.3@-1:12"
+    assert parse(text).id == text
+
+
+@pytest.mark.requirement("SR-11", "SR-12", "SR-13")
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("relay_1.stuck-closed", Outcome.AT_NEXT),
+        ("relay_2.stuck-closed", Outcome.AT_NEXT),
+        ("drive_1.stuck-closed", Outcome.AT_NEXT),
+        ("contact_a.pin-high", Outcome.AT_NEXT),
+        ("mirror_2.stuck-closed", Outcome.IN_TIME),
+        ("chip.watchdog-dead", Outcome.LATENT),
+    ],
+)
+def test_what_a_fault_leads_to_is_read_from_the_load(fault: str, expected: Outcome) -> None:
+    assert outcome(fault, 150) is expected
+
+
+@pytest.mark.requirement("SR-14")
+@pytest.mark.parametrize("fault", ["chip.hangs", "chip.hangs-without-watchdog"])
+def test_a_chip_that_hangs_stops_the_robot(fault: str) -> None:
+    result, _ = run(BUTTON, Plan(scenario="button", faults=(Placed(fault=fault, at=100),)))
+    assert result.outcome is Outcome.IN_TIME
+    assert result.words.startswith("the load is not on from 0")
+
+
+def test_both_relays_welded_are_dangerous() -> None:
+    """Two faults at once, so that it is seen that the bench finds danger at all."""
+    faults = tuple(Placed(fault=f"relay_{n}.stuck-closed", at=150) for n in "12")
+    result, _ = run(BUTTON, Plan(scenario="button", faults=faults))
+    assert result.outcome is Outcome.DANGEROUS
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_acts_on_something(name: str) -> None:
+    """A fault that the model does not know would look harmless."""
+    from redbutton.bench.rig import Rig
+    from redbutton.bench.run import KEY
+
+    with Rig(KEY, 1) as rig:
+        rig.step(10)
+        for act in (*FAULTS[name].begins, *FAULTS[name].ends):
+            rig.act(act.name, act.value)
+            rig.step(2)
+        assert rig.board.errors == []
