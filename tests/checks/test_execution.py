@@ -10,7 +10,8 @@ from redbutton.checks.execution import Execution
 from redbutton.checks.goal import Goal
 from redbutton.checks.motion import JointPoint, MotionCheck, Pose
 from redbutton.checks.ontology import Verbs
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.plan import Action
 
 pytestmark = pytest.mark.requirement("SR-24")
@@ -52,7 +53,7 @@ Begin = Callable[[list[dict[str, Any]]], Execution]
 @pytest.fixture
 def execution() -> Execution:
     """Of a profile that asks for a plan; none is in force."""
-    return Execution(PROFILE, Permission(PROFILE, ontology_of(PROFILE), VERBS), VERBS)
+    return Execution(PROFILE, Permission(PROFILE, plan_check_of(PROFILE)), VERBS)
 
 
 @pytest.fixture
@@ -172,5 +173,5 @@ def test_goals_are_steps_of_the_plan_each_once_and_in_their_order(
 
 def test_a_profile_without_it_asks_for_no_plan() -> None:
     free = PROFILE.model_copy(update={"execution": None})
-    execution = Execution(free, Permission(free, ontology_of(free), VERBS), VERBS)
+    execution = Execution(free, Permission(free, plan_check_of(free)), VERBS)
     assert execution.goal(Goal("go_to", {"place": "door"})).rule == ""

@@ -7,13 +7,12 @@ import pytest
 
 from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
 from redbutton.checks.motion import JointPoint, MotionCheck, Pose
-from redbutton.checks.ontology import Verbs
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.profile import EXAMPLES, load
 
-VERBS = Verbs.shipped()
 PROFILE = load(EXAMPLES / "home_manipulator.yaml")
-PERMISSION = Permission(PROFILE, ontology_of(PROFILE), VERBS)
+PERMISSION = Permission(PROFILE, plan_check_of(PROFILE))
 NOBODY = Seen(
     Pose(frame=PROFILE.frame, x=3.0, y=1.0), (), dict.fromkeys(PROFILE.limits.joints, 0.0)
 )

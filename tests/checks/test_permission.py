@@ -5,18 +5,17 @@ from typing import Any
 import pytest
 from checks_profiles import profile_of
 
-from redbutton.checks.ontology import Verbs
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import EXAMPLES, RobotProfile, load
 from redbutton.checks.verdict import Judgement
 
-VERBS = Verbs.shipped()
 HOME = load(EXAMPLES / "home_manipulator.yaml")
 
 
 def permission(profile: RobotProfile = HOME) -> Permission:
-    return Permission(profile, ontology_of(profile), VERBS)
+    return Permission(profile, plan_check_of(profile))
 
 
 @pytest.mark.requirement("SR-24")

@@ -10,7 +10,8 @@ import pytest
 
 from redbutton.checks.goal import Goal, Seen, judge_goal
 from redbutton.checks.motion import MotionCheck, Pose
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.plain import DEEPEST, MOST, flaw
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.profile import EXAMPLES, load
@@ -156,7 +157,7 @@ def test_nothing_of_a_command_is_left_unread(more: dict[str, Any], rule: str) ->
     ],
 )
 def test_a_goal_without_poses_or_of_no_text_is_refused(goal: Goal, rule: str) -> None:
-    permission = Permission(HOME, ontology_of(HOME))
+    permission = Permission(HOME, plan_check_of(HOME))
     seen = Seen(Pose(frame="map", x=4.0, y=2.0), (), {})
     said = judge_goal(permission, MotionCheck(HOME, 0.1), goal, seen, 0.0)
     assert said.rule == rule

@@ -31,8 +31,8 @@ from redbutton.approval.channel import Channel, Operators, Report
 from redbutton.approval.desk import Desk, Outcome
 from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
-from redbutton.checks.ontology import Verbs
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.profile import FAR, RobotProfile, digest, examples, load
 from redbutton.checks.request import RequestCheck
@@ -419,10 +419,7 @@ def _way(source: Source, profile: RobotProfile) -> tuple[Trajectory, str, Any]:
 @cache
 def permissions() -> list[tuple[Permission, RobotProfile]]:
     """Of each example."""
-    return [
-        (Permission(profile, ontology_of(profile), Verbs.shipped()), profile)
-        for profile in profiles()
-    ]
+    return [(Permission(profile, plan_check_of(profile)), profile) for profile in profiles()]
 
 
 def goal(data: bytes) -> None:
@@ -486,7 +483,7 @@ def profile_bytes(data: bytes) -> None:
             return
         digest(found)
         MotionCheck(found, 0.1)
-        Permission(found, ontology_of(found), Verbs.shipped())
+        Permission(found, plan_check_of(found))
     wrong = oracle.plain(found.model_dump(mode="json"))
     assert not wrong, f"loaded: {wrong}"
     assert found.limits.linear_speed <= FAR

@@ -7,8 +7,8 @@ entry for whoever is not named.
 
 from collections.abc import Mapping
 
-from redbutton.checks.ontology import Ontology, Verbs, words_of
-from redbutton.checks.plan import Action
+from redbutton.checks.ontology import words_of
+from redbutton.checks.plan import Action, PlanCheck
 from redbutton.checks.profile import DEFAULT, Parameter, ParameterType, RobotProfile
 from redbutton.checks.verdict import ALLOWED, Verdict, held, refused, worst
 
@@ -27,11 +27,11 @@ _ROLES = {
 class Permission:
     """What one profile lets the planner do."""
 
-    def __init__(self, profile: RobotProfile, ontology: Ontology, verbs: Verbs) -> None:
-        """`ontology`: with the profile's own objects."""
+    def __init__(self, profile: RobotProfile, plans: PlanCheck) -> None:
+        """`plans`: the profile's, for its words."""
         self._profile = profile
-        self._ontology = ontology
-        self._verbs = verbs
+        self._ontology = plans.ontology
+        self._verbs = plans.verbs
         self._places = {
             words_of(word)
             for name, place in profile.places.items()
@@ -138,20 +138,3 @@ class Permission:
 
 def _plain(name: str) -> str:
     return "_".join(name.casefold().split())
-
-
-def ontology_of(profile: RobotProfile | None) -> Ontology:
-    """What is shipped, with the profile's own classes of objects."""
-    shipped = Ontology.shipped()
-    if profile is None or not profile.objects:
-        return shipped
-    return shipped.extended(
-        {
-            name: {
-                "is": [entry.parent] if entry.parent else [],
-                "hazards": sorted(entry.hazards),
-                "words": [*entry.words, name.replace("_", " ")],
-            }
-            for name, entry in profile.objects.items()
-        }
-    )

@@ -36,19 +36,19 @@ class Question(NamedTuple):
 
 
 class Policies:
-    """Cedar policies, and what they said already."""
+    """Cedar policies, and what they said already. `error`: why they cannot be judged, or ""."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         self._kept: dict[Question, Verdict] = {}
-        self._error = ""
+        self.error = ""
         self._names: dict[str, str] = {}
         try:
             parsed = json.loads(cedarpy.policies_to_json_str(text))
             for name, policy in parsed.get("staticPolicies", {}).items():
                 self._names[name] = policy.get("annotations", {}).get("id", name)
         except Exception as error:
-            self._error = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self.error = str(error).splitlines()[0] if str(error) else type(error).__name__
 
     @classmethod
     def shipped(cls) -> "Policies":
@@ -62,7 +62,7 @@ class Policies:
             return cls(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeError) as error:
             policies = cls("")
-            policies._error = f"cannot read {file.name}: {error}"
+            policies.error = f"cannot read {file.name}: {error}"
             return policies
 
     def judge(self, questions: Iterable[Question]) -> dict[Question, Verdict]:
@@ -77,11 +77,11 @@ class Policies:
         return {question: self._kept[question] for question in asked}
 
     def _judged(self, questions: list[Question]) -> list[Verdict]:
-        if self._error:
-            return [_unjudged(self._error)] * len(questions)
+        if self.error:
+            return [_unjudged(self.error)] * len(questions)
         try:
             results = cedarpy.is_authorized_batch(
-                [_request(question) for question in questions], self._text, []
+                [_request(question) for question in questions], self.text, []
             )
             return [
                 self._verdict(question, result)

@@ -30,6 +30,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from redbutton.checks.hazard import Hazard
+from redbutton.checks.rules import Rule
 from redbutton.errors import ProfileWrong
 from redbutton.model import Frozen
 
@@ -358,6 +359,9 @@ class RobotProfile(Part):
     )
     approvers: dict[Name, PublicKey] = Field(default_factory=dict)
     execution: ExecutionLimits | None = None
+    rules: tuple[Rule, ...] = ()
+    policies: Annotated[str, Field(max_length=100_000)] = ""
+    verbs: dict[Name, Words] = Field(default_factory=dict)
     text_without_screen: WithoutScreen = WithoutScreen.HOLD
     watch: dict[Hazard, Positive] = Field(default_factory=dict)
 

@@ -39,11 +39,14 @@ def check_command(
 
     What is wrong is said with its line and field. Exit code 16 if anything is.
     """
+    from redbutton.checks.own import plan_check_of
+
     profiles = _profiles()
     wrong = False
     for file in files:
         try:
             found = profiles.load(file)
+            plan_check_of(found)
         except ProfileWrong as error:
             wrong = True
             said = {"file": str(file), "valid": False, "problem": str(error)}

@@ -15,9 +15,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from redbutton.checks.motion import STOP_LATENCY_S, JointPoint, MotionCheck, PersonSeen, Pose
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.plain import flaw
-from redbutton.checks.plan import Action, PlanCheck
+from redbutton.checks.plan import Action
 from redbutton.checks.profile import RobotProfile, WithoutScreen
 from redbutton.checks.text import TextScreen
 from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, held, refused, worst
@@ -78,12 +79,8 @@ class RequestCheck:
         self._longest = longest
         self._profile = profile
         self._meaning = meaning
-        self._plans = PlanCheck(
-            ontology=ontology_of(profile), watch=profile.watch if profile is not None else None
-        )
-        self._permission = (
-            Permission(profile, self._plans.ontology, self._plans.verbs) if profile else None
-        )
+        self._plans = plan_check_of(profile)
+        self._permission = Permission(profile, self._plans) if profile else None
         self._texts = TextScreen(self._plans)
 
     def judge(self, question: bytes) -> Verdict:

@@ -1,14 +1,21 @@
 """Rules of harm as data: what they ask for, and whether an event is what they ask for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from typing_extensions import Self
 
 from redbutton.checks.hazard import Hazard
-from redbutton.checks.ontology import read_yaml
+from redbutton.checks.ontology import UNKNOWN, read_yaml
 from redbutton.checks.verdict import Judgement
 from redbutton.checks.words import one_of
 from redbutton.model import Frozen
@@ -67,8 +74,19 @@ def _some(given: Any) -> Any:
     return given
 
 
+def _written(alternatives: tuple[Alternative, ...]) -> list[str]:
+    return [
+        " ".join((*sorted(one.all), *sorted(f"!{tag}" for tag in one.none)))
+        for one in alternatives
+    ]
+
+
 Alternatives = Annotated[
-    tuple[Alternative, ...], BeforeValidator(_alternatives), AfterValidator(_some)
+    tuple[Alternative, ...],
+    BeforeValidator(_alternatives),
+    AfterValidator(_some),
+    PlainSerializer(_written, return_type=list[str]),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
 ]
 
 
@@ -80,6 +98,11 @@ class Condition(Frozen):
     object: Alternatives | None = None
     recipient: Alternatives | None = None
     bystander: Alternatives | None = None
+
+    def alternatives(self) -> Iterator[Alternative]:
+        """Of all roles."""
+        for one in (self.object, self.recipient, self.bystander):
+            yield from one or ()
 
     def holds(self, event: Event) -> bool:
         """Whether an event is what this asks for."""
@@ -154,6 +177,17 @@ class Rule(Frozen):
         )
         return text.strip(" ,:")
 
+    def check_words(self, tags: frozenset[str], acts: frozenset[str]) -> None:
+        """ValueError if it asks for an act or a tag that nothing has."""
+        for condition in (*self.when, *self.unless):
+            for act in condition.act:
+                if act not in acts | FOLLOWING | {UNKNOWN}:
+                    raise ValueError(f"rule {self.id}: there is no act {act}")
+            for alternative in condition.alternatives():
+                for tag in alternative.all | alternative.none:
+                    if tag.removeprefix("holds_") not in tags | MOMENTARY:
+                        raise ValueError(f"rule {self.id}: nothing is {tag}")
+
     def objects(self, event: Event) -> bool:
         """Whether this rule objects to an event."""
         return any(one.holds(event) for one in self.when) and not any(
@@ -211,6 +245,12 @@ class Rules:
     def read(cls, given: Mapping[str, Any]) -> "Rules":
         """Of a file's content."""
         file = RuleFile.model_validate(given)
+        return cls(file.rules, file.phrases)
+
+    @classmethod
+    def read_more(cls, rules: "Rules", more: Iterable[Rule]) -> "Rules":
+        """These and more; ValueError if two have one name."""
+        file = RuleFile(rules=(*rules.rules, *more), phrases=rules.phrases)
         return cls(file.rules, file.phrases)
 
     @cached_property

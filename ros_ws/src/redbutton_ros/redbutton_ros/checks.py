@@ -26,8 +26,8 @@ from rclpy.serialization import serialize_message
 from redbutton.checks.execution import Execution
 from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
-from redbutton.checks.ontology import Verbs
-from redbutton.checks.permission import Permission, ontology_of
+from redbutton.checks.own import plan_check_of
+from redbutton.checks.permission import Permission
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import RobotProfile
 from redbutton.checks.verdict import Judgement, Verdict, refused
@@ -124,10 +124,10 @@ class Checks:
     ) -> None:
         """`own`: the gate's settings."""
         self._profile = profile
-        verbs = Verbs.shipped()
-        self._permission = Permission(profile, ontology_of(profile), verbs)
+        plans = plan_check_of(profile)
+        self._permission = Permission(profile, plans)
         self._seen = Surroundings(robot, profile, {name: own[name] for name in TOPICS})
-        self._execution = Execution(profile, self._permission, verbs)
+        self._execution = Execution(profile, self._permission, plans.verbs)
         latency = own["stop_latency"]
         planned = self._execution.envelope if profile.execution is not None else None
         self._streams = {
