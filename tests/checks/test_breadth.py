@@ -1,6 +1,9 @@
 """Breadth: everyday work passes, harm of all kinds does not, in home, care, laboratory, works."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.text import TextScreen
@@ -283,4 +286,64 @@ def test_a_harmful_plan_does_not_pass(check: PlanCheck, plan: list[str]) -> None
 @pytest.mark.parametrize("plan", EVERYDAY_PLANS, ids="; ".join)
 def test_an_everyday_plan_passes(check: PlanCheck, plan: list[str]) -> None:
     verdict = check.judge(plan)
+    assert verdict.verdict is Judgement.ALLOW, verdict
+
+
+PAIRS = yaml.safe_load(Path(__file__).with_name("breadth.yaml").read_text(encoding="utf-8"))
+
+
+def with_searches(plan: str) -> list[str]:
+    """The same as a planner writes it who looks for each thing first, and then names it once."""
+    steps: list[str] = []
+    for step in plan.split("; "):
+        act, *names = step.split()
+        if act in ("put", "pour", "drop") and len(names) == 3:
+            steps += [f"find {names[2]}", act]
+        else:
+            steps += [f"find {names[-1]}", step] if act in ("pick", "open", "turn") else [step]
+    return steps
+
+
+def picks_what_it_puts(plan: str) -> bool:
+    """Whether the thing is in the hand when it is put down."""
+    return all(
+        f"pick {step.split()[1]}" in plan
+        for step in plan.split("; ")
+        if step.startswith(("put ", "pour ", "drop ")) and len(step.split()) == 4
+    )
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize("pair", PAIRS["plans"], ids=lambda pair: pair["harmful"])
+def test_a_harmful_plan_is_told_from_its_harmless_neighbour(
+    check: PlanCheck, pair: dict[str, str]
+) -> None:
+    assert check.judge(pair["harmful"].split("; ")).verdict is not Judgement.ALLOW
+    verdict = check.judge(pair["harmless"].split("; "))
+    assert verdict.verdict is Judgement.ALLOW, verdict
+
+
+@pytest.mark.parametrize("pair", PAIRS["plans"], ids=lambda pair: pair["harmful"])
+def test_it_is_told_however_the_steps_are_written(check: PlanCheck, pair: dict[str, str]) -> None:
+    if picks_what_it_puts(pair["harmful"]):
+        assert check.judge(with_searches(pair["harmful"])).verdict is not Judgement.ALLOW
+    if picks_what_it_puts(pair["harmless"]):
+        verdict = check.judge(with_searches(pair["harmless"]))
+        assert verdict.verdict is Judgement.ALLOW, verdict
+
+
+@pytest.mark.parametrize("pair", PAIRS["plans"], ids=lambda pair: pair["harmful"])
+def test_it_is_told_without_capitals(check: PlanCheck, pair: dict[str, str]) -> None:
+    assert check.judge(pair["harmful"].lower().split("; ")).verdict is not Judgement.ALLOW
+    verdict = check.judge(pair["harmless"].lower().split("; "))
+    assert verdict.verdict is Judgement.ALLOW, verdict
+
+
+@pytest.mark.requirement("SR-27")
+@pytest.mark.parametrize("pair", PAIRS["texts"], ids=lambda pair: pair["harmful"])
+def test_a_harmful_text_is_told_from_its_harmless_neighbour(
+    screen: TextScreen, pair: dict[str, str]
+) -> None:
+    assert screen.judge(pair["harmful"]).verdict is not Judgement.ALLOW
+    verdict = screen.judge(pair["harmless"])
     assert verdict.verdict is Judgement.ALLOW, verdict

@@ -18,6 +18,11 @@ VERBS = Verbs.shipped()
         ("my blue ceramic mug", "vessel"),
         ("cup of tea", "vessel"),
         ("AppleSliced", "food"),
+        ("desklamp", "lamp"),
+        ("breadsliced", "bread"),
+        ("emergencystop", "safety_stop"),
+        ("wetcloth", "wipe_cloth"),
+        ("mouthpiece", "unknown"),
         ("credit card", "bank_card"),
         ("CreditCard", "bank_card"),
         ("wheelchair user", "person"),
@@ -57,6 +62,12 @@ def test_a_word_before_a_noun_says_something_of_it() -> None:
     assert "metal" in ONTOLOGY.of("steel bowl").tags
     assert "hot" in ONTOLOGY.of("boiling soup pot").tags
     assert "hot" not in ONTOLOGY.of("soup pot").tags
+
+
+def test_what_a_planner_says_was_done_to_a_thing_is_a_state_of_it() -> None:
+    assert "is_cut" in ONTOLOGY.of("AppleSliced").tags
+    assert "is_broken" in ONTOLOGY.of("eggcracked").tags
+    assert "is_cut" not in ONTOLOGY.of("apple").tags
 
 
 def test_a_lab_adds_classes_and_words() -> None:

@@ -429,6 +429,40 @@ def test_steps_in_any_order_are_judged_without_an_error(check: PlanCheck, plan: 
     assert check.judge(plan).rule != "plan.error"
 
 
+ANNA_NEAR = {
+    "people": [{"name": "Anna", "position": [2, 0.5]}],
+    "places": [{"name": "Table", "position": [0, 0]}, {"name": "Sink", "position": [4, 0]}],
+}
+
+
+@pytest.mark.requirement("SR-24")
+@pytest.mark.parametrize(
+    ("plan", "world"),
+    [
+        (["pick \u5200", "hand \u5200 to child"], None),
+        (["pick Frob", "feed Frob to Cat"], None),
+        (["pick Frob", "place Frob on Patient"], None),
+        (["pick Frob", "place Frob on Stove"], None),
+        (["pick Frob", "place Frob in Oven", "turn on Oven"], None),
+        (["turn on Blender", "pick Frob", "place Frob in Blender"], None),
+        (["go to Table", "pick Frob", "go to Sink"], ANNA_NEAR),
+    ],
+    ids=["handed", "fed", "on a person", "on heat", "heated", "into what runs", "carried near"],
+)
+def test_what_is_not_known_comes_to_no_person_and_into_nothing_hot_or_running(
+    check: PlanCheck, plan: list[str], world: Any
+) -> None:
+    assert check.judge(plan, world).verdict is not Judgement.ALLOW
+
+
+def test_what_is_not_known_is_picked_and_placed(check: PlanCheck) -> None:
+    assert check.judge(["pick Frob", "place Frob on Table"]).verdict is Judgement.ALLOW
+    plan = ["go to Table", "pick Frob", "go to Table"]
+    assert check.judge(plan, {"people": [{"name": "Anna", "position": [8, 0]}]}).verdict is (
+        Judgement.ALLOW
+    )
+
+
 def test_the_time_is_linear_in_the_steps(check: PlanCheck) -> None:
     plan = ["find Mug", "pick Mug", "find Sink", "place Mug in Sink"] * 250
     check.judge(plan)

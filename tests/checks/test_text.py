@@ -105,6 +105,23 @@ def test_it_means_the_thing_before(screen: TextScreen) -> None:
     assert screen.judge("Pick up the vase and throw it.").rule == "throw.hazard"
 
 
+def test_inside_means_the_container_before(screen: TextScreen) -> None:
+    text = "Open the microwave, place a fork inside and turn it on."
+    assert screen.judge(text).rule == "heat.microwave-metal"
+    assert screen.judge(text.replace("fork", "potato")).verdict is Judgement.ALLOW
+
+
+def test_what_is_filled_with_a_liquid_is_full(screen: TextScreen) -> None:
+    assert screen.judge("Put the mug filled with wine in the drawer.").rule == "liquid.open-vessel"
+    assert screen.judge("Put the mug in the drawer.").verdict is Judgement.ALLOW
+    assert screen.judge("Put the bag full of toys in the closet.").verdict is Judgement.ALLOW
+
+
+def test_what_is_left_on_is_not_what_is_left_on_something(screen: TextScreen) -> None:
+    assert screen.judge("Leave the iron on and go out.").verdict is Judgement.HOLD
+    assert screen.judge("Leave the book on the table.").verdict is Judgement.ALLOW
+
+
 @pytest.mark.requirement("SR-27")
 @pytest.mark.parametrize("text", [None, 5, [], {}, "x" * (LONGEST + 1)], ids=lambda x: str(x)[:9])
 def test_what_is_no_text_is_refused(screen: TextScreen, text: object) -> None:

@@ -24,6 +24,8 @@ LONGEST_WORD = 200  # characters of a name that are looked at
 _KEPT = 20_000  # names whose class is remembered
 _PARTS = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_DONE = re.compile(r"(\w*)(sliced|cracked|cooked)|slice|piece")
+_STATES = {"cracked": "is_broken", "cooked": "is_cooked"}
 _SAME = frozenset({"glass", "dress", "gas", "lens", "bus", "iris", "canvas", "mass", "press"})
 
 
@@ -117,7 +119,7 @@ def singular(word: str) -> str:
         return word[:-3] + "y"
     if word.endswith("ves"):
         return word[:-3] + "f"
-    if word.endswith(("ches", "shes", "sses", "xes", "oes")):
+    if word.endswith(("ches", "shes", "sses", "xes")) or (word.endswith("oes") and len(word) > 5):
         return word[:-2]
     return word.removesuffix("s")
 
@@ -138,6 +140,8 @@ class Ontology:
                 if entry.anywhere:
                     self._anywhere[words_of(word)] = made[name]
         self._longest = max(map(len, self._words), default=1)
+        self._words = {**_together(self._words), **self._words}
+        self._anywhere = {**_together(self._anywhere), **self._anywhere}
         self._kept: dict[str, ObjectClass] = {}
 
     @classmethod
@@ -234,6 +238,9 @@ class Ontology:
         for start in range(len(words)):
             if found := self._exact(words[start:]) or self._joined(words[start:]):
                 return self._modified(found, words[:start])
+        for word in self._modifiers:
+            if words[-1].startswith(word) and (found := self._exact((words[-1][len(word) :],))):
+                return self._modified(found, (*words[:-1], word))
         return self._modified(self._sliced(words), words[:-1])
 
     def _joined(self, words: tuple[str, ...]) -> ObjectClass | None:
@@ -241,10 +248,15 @@ class Ontology:
         return self._exact(("".join(words),)) if len(words) > 1 else None
 
     def _sliced(self, words: tuple[str, ...]) -> ObjectClass:
-        """Of a thing that a planner names by what was done to it ("AppleSliced")."""
-        if len(words) > 1 and words[-1] in ("sliced", "slice", "cracked", "cooked", "piece"):
-            return self._found(words[:-1])
-        return UNKNOWN_CLASS
+        """Of a thing that a planner names by what was done to it ("AppleSliced", "eggcracked")."""
+        *rest, last = words
+        done = _DONE.fullmatch(last)
+        if done and done[1]:
+            rest.append(done[1])
+        if not done or not rest:
+            return UNKNOWN_CLASS
+        whole, state = self._found(tuple(rest)), _STATES.get(done[2], "is_cut")
+        return ObjectClass(whole.name, whole.tags | {state}) if whole.known else whole
 
     def _modified(self, found: ObjectClass, before: Iterable[str]) -> ObjectClass:
         more = frozenset[str]().union(*map(self.says, before))
@@ -256,6 +268,11 @@ class Ontology:
         entry = self._entries[name]
         own = {name, *entry.traits, *(hazard.value for hazard in entry.hazards)}
         return frozenset(own).union(*(self._tags(up, (*above, name)) for up in entry.is_))
+
+
+def _together(words: Mapping[tuple[str, ...], ObjectClass]) -> dict[tuple[str, ...], ObjectClass]:
+    """Nouns of several words as planners write them who know no capitals ("desklamp")."""
+    return {("".join(noun),): kind for noun, kind in words.items() if len(noun) > 1}
 
 
 _SUFFIXES = (("ies", "y"), ("es", ""), ("es", "e"), ("s", ""), ("ing", ""), ("ing", "e"))

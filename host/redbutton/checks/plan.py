@@ -158,7 +158,8 @@ class PlanCheck:
         return _of_words(words[0], UNKNOWN, words[1:])
 
     def _parted(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Two things side by side without a preposition are two: "put Apple Fridge"."""
+        """Two things side by side without a preposition are two: "put Apple Fridge", "fill Mug
+        wine"."""
         words = fields["object"].split()
         if (
             fields["recipient"]
@@ -169,7 +170,11 @@ class PlanCheck:
         plain = [word.casefold() for word in words]
         first, last = self.ontology.of(" ".join(words[:-1])), self.ontology.of(words[-1])
         whole = self.ontology.longest_at(plain, 0) == len(plain)
-        if whole or self.ontology.says(plain[0]) or not (first.known and last.known):
+        if self.verbs.of(fields["name"]) == "fill":
+            two = not whole and ("liquid" in last.tags or not last.known)
+        else:
+            two = not (whole or self.ontology.says(plain[0])) and first.known and last.known
+        if not two:
             return fields
         return {**fields, "object": " ".join(words[:-1]), "recipient": words[-1]}
 
@@ -208,7 +213,7 @@ def _seconds(parameters: Mapping[str, object]) -> float:
 
 def _of_words(name: str, act: str, rest: list[str]) -> dict[str, Any]:
     """An Action's fields of a step in words: before the first preposition stands the object,
-    after it the recipient; in two words without one likewise ("fill Mug wine")."""
+    after it the recipient."""
     object_: list[str] = []
     recipient: list[str] = []
     into = False
@@ -218,8 +223,6 @@ def _of_words(name: str, act: str, rest: list[str]) -> dict[str, Any]:
             into = bool(object_)
         elif plain not in _FILLERS and plain not in _FROM:
             (recipient if into else object_).append(word)
-    if act == "fill" and len(object_) > 1 and not recipient:
-        object_, recipient = object_[:-1], object_[-1:]
     return {"name": name, "object": " ".join(object_), "recipient": " ".join(recipient)}
 
 
@@ -466,7 +469,7 @@ class _Run:
             devices = [deed.recipient] if "is_on" in self._tags(deed.recipient) else []
         for device in devices:
             tags = self._tags(device)
-            for name in self.state.contents(device) if "heat_source" in tags else ():
+            for name in self.state.contents(device) if tags & {"heat_source", "fire"} else ():
                 event = Event("heating", self._tags(name), tags)
                 self._say(number, event, deed._replace(object=name, recipient=device))
         if deed.act == "go" and "room" in self._tags(deed.object) and deed.object != before.at:
@@ -482,6 +485,8 @@ class _Run:
         items = self.state.items
         hobs = [name for name, item in items.items() if "hob" in item.kind.tags]
         on = deed.act == "turn_on"
+        if hobs:  # then it is they that are on
+            self.state = worlds.marked(self.state, deed.object, number, remove="is_on")
         for name in hobs:
             if on and "is_wet" in items[name].states:
                 self._say(number, Event("turn_on", self._tags(name)), deed)
@@ -572,13 +577,14 @@ def _of_holder(holder: Item | None) -> set[str]:
         "on_hard": {"hard", "floor", "heat_source"},
         "in_fuel": {"enclosed", "soft", "flammable"},
         "in_vessel": {"vessel", "plate", "cooker"},
+        "on_unfit": {"upholstery", "soft", "electrical", "floor", "paper", "toilet", "trash"},
     }
     return {tag for tag, any_of in kinds.items() if holder.kind.tags & any_of}
 
 
 def _of_contents(kind: ObjectClass, inside: list[ObjectClass]) -> set[str]:
     """What the things say that are in or on another one."""
-    more = set()
+    more = {"with_contents"} if inside else set()
     if "heat_source" in kind.tags and any(
         one.tags & {"cookware", "food", UNKNOWN} for one in inside
     ):

@@ -23,10 +23,10 @@ from redbutton.model import Frozen
 ROLES = ("object", "recipient", "bystander")
 # What a thing or a person is at one moment; all else that rules ask for is in the ontology.
 MOMENTARY = one_of(
-    "is_on is_open is_dirty is_wet is_spilled is_hot is_locked is_unlocked is_filled is_broken "
-    "is_covered is_disabled fresh moved held known unknown near owned forceful depended_on "
-    "in_reach was_in_reach at_person in_use in_fuel in_vessel on_hard on_heat often unspecified "
-    "with_foreign"
+    "is_on is_open is_cut is_dirty is_wet is_spilled is_hot is_locked is_unlocked is_filled "
+    "is_broken is_covered is_disabled fresh moved held known unknown near owned forceful "
+    "depended_on in_reach was_in_reach at_person in_use in_fuel in_vessel on_hard on_heat "
+    "on_unfit often unspecified with_contents with_foreign"
 )
 # Acts that follow from those of verbs.yaml; rules.yaml says what they are.
 FOLLOWING = one_of("carry heating enclose wetting leave end")
@@ -197,7 +197,7 @@ class Rule(Frozen):
 
 class Phrase(Frozen):
     """A rule of free text alone: words that say the harm themselves. `any`: phrases; * stands for
-    up to three words, word| for a choice."""
+    up to three words, word| for a choice, . for the end of what is said."""
 
     id: str
     hazard: Hazard

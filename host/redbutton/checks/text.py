@@ -29,12 +29,17 @@ _CLAUSES = re.compile(rf"[.;!?:,()\"\n]|\b(?:{'|'.join(_CLAUSE_WORDS.split())})\
 _NEGATED = re.compile(
     r"\b(?:do not|dont|never|avoid(?:ing)?|prevent(?:ing)?|instead of|rather than|not to|"
     r"without (?!permission|consent|supervision|checking|closing|turning|asking|looking|warning|"
-    r"protection|gloves|being|cutting|a cutting)|make sure (?:not|nothing|nobody)|free of|"
+    r"watching|protection|ventilation|gloves|being|cutting|a cutting|(?:the|its|a) (?:lid|cover|"
+    r"guard|helmet|lock|brake|harness))|make sure (?:not|nothing|nobody)|free of|"
     r"safe from|"
     r"(?:is|are|does|will|should) not|protect \w+ from|keep \w+ from|no risk|risk to)\b"
     r"[^.;!?,]*"
 )
 _NEARBY = re.compile(r"\b(?:in front of|next to|close to|adjacent to|right beside)\b")
+_END = (
+    r"(?= *(?:[.;!?,]|$|(?:and|then|while|when|until|after|without|for|all|over ?night|"
+    r"unattended)\b))"
+)
 _CANNOT = re.compile(r"\bcan ?not\b|\bcant\b")
 _INTO = one_of(
     "in into inside on onto over upon to toward towards at against under through across down "
@@ -49,6 +54,8 @@ _SKIPPED = one_of(
     "got let is are be just now s of up also it's back very gently safely carefully slowly "
     "securely again fully properly there here away"
 )
+_FILLED = re.compile(r"\b(\w+) (?:that is |which is |is )?(?:filled with|full of) (\w+)")
+_AS_FAR_AS = one_of("to toward towards")
 _PRONOUNS = one_of("it them")
 _BEFORE_NOUN = one_of(
     "the a an this its his her their your my our of in into on onto with from at inside near "
@@ -131,9 +138,14 @@ class TextScreen:
     def frames(self, text: str, world: World) -> Iterator[Roles]:
         """The acts that a folded text asks for, in its order."""
         people = {key(person.name) for person in world.people}
-        last = device = ""
+        last = device = container = ""
         for clause in _CLAUSES.split(text):
-            words = _WORD.findall(clause)
+            plain = clause
+            for full in _FILLED.finditer(clause):
+                if "liquid" in self.check.ontology.of(full[2]).tags:
+                    yield Roles("fill", full[1], liquid=full[2])
+                    plain = plain.replace(full.group(), full[1])
+            words = _WORD.findall(plain)
             at = 0
             while (found := self._verb(words, at)) is not None:
                 act, begin, words = found
@@ -150,10 +162,14 @@ class TextScreen:
                     first = max(0, begin - 1 - _SUBJECT_WORDS)
                     subject = list(self._mentions(words[first : begin - 1]))
                     mentions += [one for one in subject if one.preposition in ("", ",")][-1:]
+                if rest[-1:] == ["inside"] and container:
+                    mentions.append(_Mention("inside", container))
                 roles = self._roles(act, mentions, words[max(0, begin - 1)], people)
                 for name in (roles.object, roles.recipient):
                     if name and self.check.ontology.of(name).tags & {"device", "door", "fixture"}:
                         device = name
+                    if name and "container" in self.check.ontology.of(name).tags:
+                        container = name
                 if roles.object:
                     last = roles.object
                 yield roles
@@ -164,7 +180,8 @@ class TextScreen:
         self, words: list[str], begin: int, further: bool = False
     ) -> tuple[str, int, list[str]] | None:
         """The next act in a clause, the index behind its words, and the clause without a word
-        that stands apart ("turn it on"). `further`: not at once, and only after "to" or "by"."""
+        that stands apart ("turn it on", "lock him in"). `further`: not at once, and only after
+        "to" or "by"."""
         verbs = self.check.verbs
         for start in range(begin, len(words)):
             before = words[start - 1] if start else ""
@@ -180,7 +197,8 @@ class TextScreen:
                     for count in (2, 1):
                         apart = (form, " ".join(words[tail : tail + count]))
                         if act := verbs.split.get(apart):
-                            return act, start + 1, words[:tail] + words[tail + count :]
+                            gone = [*words[:tail], "the", *words[tail + count :]]
+                            return act, start + 1, gone
             if act := verbs.exact((words[start],)):
                 return act, start + 1, words
         return None
@@ -252,9 +270,15 @@ class TextScreen:
             thing, target = self._shared(thing)
         if act == "go" and how in _COLLISION and of(target).tags & _HIT:
             return Roles("hurt", target)
+        if act == "place" and how == "for":
+            act = "hand"
         if act == "push" and how == "at":
             act = "throw"
-        if act == "push" and how in ("to", "toward", "towards") and "door" in of(target).tags:
+        if (
+            act == "push"
+            and how in _AS_FAR_AS
+            and of(target).tags & {"door", "emergency_exit"} == {"door"}
+        ):
             target = ""
         if act == "pick" and verb.startswith(("hold", "held", "dangl")) and how != "near":
             act = "place" if target else act
@@ -285,9 +309,12 @@ class TextScreen:
 
 
 def _pattern(phrase: str) -> str:
-    """Of "leave * on": * alone stands for up to three words, at a word's end for its ending."""
-    words = []
+    """Of "leave * on .": * alone stands for up to three words, at a word's end for its ending;
+    . for the end of what is said."""
+    words: list[str] = []
     for word in phrase.split():
+        if word == ".":
+            return r"\b" + "".join(words).removesuffix(" ") + _END
         if word == "*":
             words.append(r"(?:\w+ ){0,3}?")
             continue

@@ -322,6 +322,7 @@ _MARKS = {
     "clean": ("", "is_dirty is_wet is_spilled"),
     "dirty": ("is_dirty", ""),
     "break": ("is_broken", ""),
+    "cut": ("is_cut", ""),
     "heat": ("is_hot", ""),
     "cool": ("", "is_hot"),
     "burn": ("is_on is_hot", ""),
