@@ -4,14 +4,15 @@ usage: python tests/benchmarks/checks_latency.py [--json] [--twists N] [--trajec
 
 A twist: the base of each example profile drives about in free space, with two people seen and a
 pose that is new each time. At the doorway, and in the kitchen, zones are in reach and looked at. A
-trajectory: 1000 points of the joints of the arm, with velocities and accelerations.
+trajectory: 1000 points of the joints of the arm, with velocities and accelerations, in slow swings
+or wide ones, of an arm with and without its links.
 """
 
 import argparse
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +25,16 @@ LATENCY_S = 0.02  # of a stop
 PERIOD_S = 0.05
 POINTS = 1000
 WARM = 200
+# Elbow up, the tool above the table; and stretched forward, half way up.
+AT_TABLE = {
+    "shoulder_pan_joint": -0.5,
+    "shoulder_lift_joint": -1.8,
+    "elbow_joint": 2.0,
+    "wrist_1_joint": -1.77,
+    "wrist_2_joint": -1.57,
+    "wrist_3_joint": 0.0,
+}
+AHEAD = {"lift": 0.4, "shoulder": 0.0, "elbow": 0.5, "wrist": 0.0}
 
 
 def measured(ask: Callable[[int], Callable[[], MotionVerdict]], times: int) -> dict[str, float]:
@@ -63,26 +74,29 @@ def twists(
     return ask
 
 
-def trajectories(profile: RobotProfile) -> Callable[[int], Callable[[], MotionVerdict]]:
-    """Slow swings of the first six joints about the middle of their range."""
+def trajectories(
+    profile: RobotProfile, middles: Mapping[str, float], part: float
+) -> Callable[[int], Callable[[], MotionVerdict]]:
+    """Swings of the joints about their middles, with a part of their greatest speed, 1 rad/s."""
     check = MotionCheck(profile, LATENCY_S)
-    joints = dict(list(profile.limits.joints.items())[:6])
-    middles = [(joint.position.min + joint.position.max) / 2 for joint in joints.values()]
-    swing = [0.05 * joint.velocity for joint in joints.values()]
+    joints = [profile.limits.joints[name] for name in middles]
+    swing = [part * joint.velocity for joint in joints]
     points = [
         JointPoint(
-            positions=[m + a * math.sin(i / 50) for m, a in zip(middles, swing, strict=True)],
+            positions=[
+                m + a * math.sin(i / 50) for m, a in zip(middles.values(), swing, strict=True)
+            ],
             velocities=[a * math.cos(i / 50) for a in swing],
             accelerations=[-a * math.sin(i / 50) for a in swing],
             time=i / 50,
         )
         for i in range(POINTS)
     ]
-    names, start = list(joints), dict(zip(joints, middles, strict=True))
+    names, start = list(middles), dict(middles)
 
     def ask(i: int) -> Callable[[], MotionVerdict]:
-        pose = Pose(frame=profile.frame, x=0.0, y=0.0, stamp=float(i))
-        people = [PersonSeen(x=5.0, y=5.0, stamp=float(i))]
+        pose = Pose(frame=profile.frame, x=4.0, y=2.5, stamp=float(i))
+        people = [PersonSeen(x=8.0, y=5.0, stamp=float(i))]
         return lambda: check.trajectory(names, points, float(i), start, pose, people)
 
     return ask
@@ -104,8 +118,19 @@ def main() -> None:
         "twist, home_manipulator": measured(twists(home, 5.0, 2.0, 0.3), n),
         "twist, home_manipulator, in the kitchen": measured(twists(home, 2.0, 3.6, 0.15), n),
         "twist, arm_cell (refused)": measured(twists(arm, 0.0, 0.0, 0.3), n),
-        f"trajectory, arm_cell, {POINTS} points": measured(trajectories(arm), few),
     }
+    bare = arm.model_copy(update={"arm": None})
+    for what, profile, middles, part in (
+        ("arm_cell, no links", bare, AT_TABLE, 0.05),
+        ("arm_cell", arm, AT_TABLE, 0.05),
+        ("arm_cell, wide", arm, AT_TABLE, 0.25),
+        ("arm_cell, wider (refused)", arm, AT_TABLE, 0.5),
+        ("home_manipulator", home, AHEAD, 0.05),
+        ("home_manipulator, wide", home, AHEAD, 0.99),
+    ):
+        rows[f"trajectory, {what}, {POINTS} points"] = measured(
+            trajectories(profile, middles, part), few
+        )
     table = Table("check", "n", "allowed", "p50", "p99", "max", title="checks of motion, µs")
     for name, row in rows.items():
         if arguments.json:

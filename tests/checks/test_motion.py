@@ -858,6 +858,7 @@ FULL = {
     "people": {"default": {"distance": 0.2}},
     "clamp": ["linear_speed", "angular_speed", "linear_acceleration", "angular_acceleration"],
     "limits": {**SPACE, **ARM["limits"], "linear_jerk": 100},
+    "arm": {"links": [{"joint": name, "a": 0.5, "radius": 0.1} for name in "ab"]},
 }
 
 

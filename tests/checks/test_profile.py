@@ -23,6 +23,9 @@ Write = Callable[..., Path]
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 NAMES = list(profiles.examples())
+LINK = {"joint": "a", "radius": 0.1}
+JOINT_A = {"position": {"min": -1, "max": 1}, "velocity": 1, "acceleration": 1}
+STILL = {"linear_speed": 0, "angular_speed": 0, "joints": {"a": JOINT_A}}
 FORCE_66 = {"type": "number", "unit": "N", "range": {"min": 1, "max": 66}}
 
 
@@ -210,6 +213,34 @@ def test_the_digest_is_sha_256_over_canonical_json() -> None:
             {"limits": {"workspace": {"polygon": SQUARE, "z": {"min": 1, "max": 1}}}},
             "max",
             "limits.workspace.z.max: must be greater than min, 1",
+        ),
+        ({"arm": {"links": []}}, "links", "arm.links: Tuple should have at least 1 item"),
+        ({"arm": {"links": [LINK] * 31}}, "links", "arm.links: Tuple should have at most 30"),
+        ({"arm": {"links": [LINK]}}, "joint: a", "links[0].joint: there is no joint a in limits"),
+        (
+            {"arm": {"links": [LINK, LINK]}, "limits": STILL},
+            "",
+            "arm.links[1].joint: a moves another link already",
+        ),
+        (
+            {"arm": {"links": [{**LINK, "joint": None}]}, "limits": STILL},
+            "links",
+            "arm.links: no joint moves any of them",
+        ),
+        ({"arm": {"links": [{"radius": 1}]}}, "- radius", "links[0].joint: Field required"),
+        ({"arm": {"links": [{"joint": "a"}]}}, "- joint", "links[0].radius: Field required"),
+        ({"arm": {"links": [{**LINK, "radius": -1}]}}, "radius: -1", "radius: should be greater"),
+        ({"arm": {"links": [{**LINK, "r": 0.1}]}}, "r: 0.1", "links[0].r: is not known here"),
+        ({"arm": {"links": [{**LINK, "a": float("nan")}]}}, "a: .nan", "arm.links[0].a: should"),
+        (
+            {"arm": {"links": [{"joint": None, "prismatic": True, "radius": 0.1}]}},
+            "prismatic",
+            "arm.links[0].prismatic: a link without a joint is not prismatic",
+        ),
+        (
+            {"arm": {"fixed": True, "links": [LINK]}, "limits": {"joints": {"a": JOINT_A}}},
+            "fixed",
+            "arm.fixed: limits says that the robot drives",
         ),
         ({"watch": {"loud": 1}}, "loud", "watch.loud: should be"),
         ({"text_without_screen": "maybe"}, "maybe", "text_without_screen: should be 'hold' or"),

@@ -32,6 +32,7 @@ from typing import Annotated, ParamSpec, TypeVar
 import shapely
 from pydantic import Field
 
+from redbutton.checks.arm import Place, Sweep, SweptArm, Unclear, Way
 from redbutton.checks.profile import (
     DEFAULT,
     FAR,
@@ -59,6 +60,7 @@ POINT = 1e-9  # m; what is smaller is a point
 ROUNDING = 1e-9  # of a sum of floats, relative to 1
 UNITS = {"linear": "m/s", "angular": "rad/s"}
 RULES = {"velocities": "velocity", "accelerations": "acceleration", "effort": "effort"}
+GOES = ("positions", "velocities", "accelerations")
 NUMBERS = {float, int}  # no bool, no text
 
 
@@ -277,6 +279,8 @@ class MotionCheck:
         self._slowest = min((zone.speed for zone in profile.zones if zone.speed), default=math.inf)
         space = self._limits.workspace
         self._space = _Shape(shapely.Polygon(space.polygon)) if space else None
+        arm = profile.arm
+        self._arm = SweptArm(arm, self._limits.joints, self._reaction) if arm else None
         kinds = {zone.kind for zone in profile.zones}
         self._minds_people = bool(profile.people) or ZoneKind.PEOPLE in kinds
         self._envelope = envelope
@@ -528,7 +532,7 @@ class MotionCheck:
         self._separated(asked.people or (), path, radius, asked.now)
 
     def _separated(
-        self, people: Sequence[PersonSeen], path: _Path, radius: float, now: float
+        self, people: Sequence[PersonSeen], path: _Path | Sweep, radius: float, now: float
     ) -> None:
         """S_p, or the distance that the person asks for if that is more. Who was seen a while ago
         may have come nearer since."""
@@ -588,8 +592,8 @@ class MotionCheck:
         points: they hold, which is rest.
 
         Speeds are those that it names and those that it needs, from where the joints are and
-        between its points; accelerations likewise. Where the arm goes is not computed: for
-        people, it may be anywhere in `reach`.
+        between its points; accelerations likewise. Where the arm goes, its links say; without
+        them, for people it may be anywhere in `reach`, and zones are not looked at.
         """
         _finite("time", (now,))
         limits = self._joints(_sequence("names", names))
@@ -598,7 +602,7 @@ class MotionCheck:
         times = _times(points)
         columns = {
             what: _columns(what, [getattr(point, what) for point in points], len(limits))
-            for what in ("positions", "velocities", "accelerations", "effort")
+            for what in (*GOES, "effort")
         }
         if columns["positions"] is None:
             raise _Objection("shape", "a trajectory needs positions")
@@ -609,11 +613,17 @@ class MotionCheck:
         for i, (name, joint) in enumerate(limits.items()):
             given = {what: rows[i] for what, rows in columns.items() if rows is not None}
             _joint_within(name, joint, joints[name], times, given)
+        if self._arm is not None and self._arm.fixed:
+            pose = Pose.model_construct(frame=self._profile.frame, x=0.0, y=0.0, stamp=now)
         self._known(pose, people, now, self._minds_place)
         plan = self._plan(now)
         if plan is not None and not plan.arm:
             raise _Objection("planned_arm", "the plan that was checked moves no joints")
-        if people or self._minds_people:
+        if self._arm is not None and (people or self._minds_place):
+            q, v, a = (dict(zip(limits, columns[what] or (), strict=False)) for what in GOES)
+            way = Way(joints, times, q, v, a, _stopping(limits.values()))
+            self._links_stay(self._swept(self._arm, way, pose, now), people or (), now)
+        elif people or self._minds_people:
             self._arm_off_people(limits.values(), pose, people or (), now)
         return PASSED
 
@@ -633,7 +643,7 @@ class MotionCheck:
     ) -> None:
         """The arm, as a circle that it does not leave. T_s: until its slowest joint stands."""
         assert pose is not None
-        stopping = max(joint.velocity / joint.acceleration for joint in joints)
+        stopping = _stopping(joints)
         off = self._terms.robot_uncertainty
         off += abs(now - pose.stamp) * self._limits.linear_speed
         more = max(0.0, self._profile.reach - self._profile.footprint_radius)
@@ -641,6 +651,34 @@ class MotionCheck:
         self._separated(people, circle, self._profile.footprint_radius + more, now)
         for zone in self._reached(circle, ZoneKind.PEOPLE, more + self._approach(stopping)):
             raise _Objection("people_zone", f"too near to zone {zone.name} of people")
+
+    def _swept(self, arm: SweptArm, way: Way, pose: Pose | None, now: float) -> Sweep:
+        """Where the arm goes until it stands. An older pose hides how the base came and turned."""
+        assert pose is not None
+        if not all(name in way.start for name in arm.joints):
+            raise _Objection("joints_unknown", "where all joints of the arm are, is unknown")
+        moved = self._limits.linear_speed + self._limits.angular_speed * arm.length
+        off = self._terms.robot_uncertainty + abs(now - pose.stamp) * moved
+        try:
+            return arm.sweep(way, Place(pose.x, pose.y, pose.z, pose.yaw, off))
+        except Unclear as error:
+            raise _Objection("arm", str(error)) from None
+
+    def _links_stay(self, arm: Sweep, people: Sequence[PersonSeen], now: float) -> None:
+        """In the workspace, off zones and off people: all of them, all the way."""
+        space = self._limits.workspace
+        if space is not None and self._space is not None:
+            step = arm.outside(self._space.polygon, self._space.border, space.z)
+            if step is not None:
+                raise _Objection("workspace", "the arm could not stop inside the workspace", step)
+        away = {ZoneKind.KEEP_OUT: 0.0, ZoneKind.PEOPLE: self._approach(arm.stopping)}
+        for zone, shape in self._zones:
+            if zone.kind in away:
+                step = arm.near(shape.polygon, away[zone.kind])
+                if step is not None:
+                    rule = "keep_out" if zone.kind is ZoneKind.KEEP_OUT else "people_zone"
+                    raise _Objection(rule, f"the arm comes too near to zone {zone.name}", step)
+        self._separated(people, arm, 0.0, now)
 
     # --- places
 
@@ -743,6 +781,11 @@ def _columns(what: str, rows: Sequence[Sequence[float]], width: int) -> list[lis
             step = next(i for i, value in enumerate(column) if not math.isfinite(value))
             raise _Objection("finite", f"{what} are not finite", step)
     return columns
+
+
+def _stopping(joints: Iterable[Joint]) -> float:
+    """T_s: until the slowest of them stands, from its greatest speed."""
+    return max(joint.velocity / joint.acceleration for joint in joints)
 
 
 def _joint_within(

@@ -37,6 +37,7 @@ from redbutton.model import Frozen
 SIZE_MOST = 1_000_000  # bytes
 DEPTH_MOST = 20  # of nesting
 FAR = 1e6  # no number of a robot is larger
+LINKS_MOST = 30  # of an arm
 DEFAULT = "default"  # the entry of people for whoever is not named
 KEY_BYTES = 32  # of an Ed25519 public key, RFC 8032
 SCHEMA = "profile.schema.json"
@@ -130,6 +131,53 @@ class Joint(Part):
     velocity: Positive
     acceleration: Positive
     effort: Positive | None = None
+
+
+class Mount(Part):
+    """Where an arm begins (m), turned by `roll`, `pitch`, `yaw` (rad) about the fixed axes x, y,
+    z, in this order."""
+
+    x: Number = 0.0
+    y: Number = 0.0
+    z: Number = 0.0
+    roll: Number = 0.0
+    pitch: Number = 0.0
+    yaw: Number = 0.0
+
+
+class Link(Part):
+    """From one frame of an arm to the next, by standard Denavit-Hartenberg parameters (Siciliano
+    et al., Robotics, 2009, 2.8.2; Craig's are others): turned by `theta` (rad) about the last z
+    axis, moved by `d` (m) along it, by `a` (m) along the new x axis, turned by `alpha` (rad) about
+    that.
+
+    `joint`: of limits.joints; its position is added to `theta`, or to `d` if it is `prismatic`.
+    null: nothing moves here. `radius` (m): no part of the link is further from the straight line
+    between both frames. A link that is bent is written as several.
+    """
+
+    joint: Text | None
+    prismatic: Annotated[bool, Field(strict=True)] = False
+    a: Number = 0.0
+    alpha: Number = 0.0
+    d: Number = 0.0
+    theta: Number = 0.0
+    radius: Positive
+
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        if self.prismatic and self.joint is None:
+            raise Misplaced(("prismatic",), "a link without a joint is not prismatic")
+        return self
+
+
+class Arm(Part):
+    """`links`: from the base to the tool, the last with all that is held. `mount`: in the frame of
+    the robot's base; of an arm that is `fixed`, in the profile's, so that it needs no pose."""
+
+    fixed: Annotated[bool, Field(strict=True)] = False
+    mount: Mount = Field(default_factory=Mount)
+    links: Annotated[tuple[Link, ...], Field(min_length=1, max_length=LINKS_MOST)]
 
 
 class Workspace(Part):
@@ -333,7 +381,8 @@ class RobotProfile(Part):
 
     `frame`: of poses, paths, zones, places. `base_frames`: of velocity commands, which are in the
     base's own frame. `footprint_radius`: of the circle that holds base and load; `reach`: of the
-    circle that holds the arm in any position. `deceleration` (m/s^2): what the brakes guarantee
+    circle that holds the arm in any position, for people, if `arm` does not say where its links
+    are. `deceleration` (m/s^2): what the brakes guarantee
     with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
     them, a hazard or whatever else a plan is held for. `execution`: without it motion needs no
     plan. `watch`: how often to look after what goes on without the robot, by hazard.
@@ -346,6 +395,7 @@ class RobotProfile(Part):
     clamp: Clamp = frozenset()
     footprint_radius: NotNegative
     reach: NotNegative = 0.0
+    arm: Arm | None = None
     deceleration: Positive
     pose_age: Positive = 0.5
     zones: tuple[Zone, ...] = ()
@@ -381,6 +431,7 @@ class RobotProfile(Part):
         if self.execution is not None and self.execution.corridor <= least:
             text = f"must be greater than robot_uncertainty, {least:g}: nothing would fit in"
             yield ("execution", "corridor"), text
+        yield from self._of_arm()
         yield from self._of_actions()
         yield from self._of_places()
         yield from self._of_people()
@@ -389,6 +440,24 @@ class RobotProfile(Part):
                 yield ("objects", name, "is"), f"there is no class {entry.parent}"
             elif name in self._ancestors(name):
                 yield ("objects", name, "is"), f"a cycle: in the end {name} is a {name}"
+
+    def _of_arm(self) -> Iterator[tuple[Where, str]]:
+        if self.arm is None:
+            return
+        moving: list[str] = []
+        for i, link in enumerate(self.arm.links):
+            where = ("arm", "links", i, "joint")
+            if link.joint is None:
+                continue
+            if link.joint not in self.limits.joints:
+                yield where, f"there is no joint {link.joint} in limits.joints"
+            elif link.joint in moving:
+                yield where, f"{link.joint} moves another link already"
+            moving.append(link.joint)
+        if not moving:
+            yield ("arm", "links"), "no joint moves any of them"
+        if self.arm.fixed and (self.limits.linear_speed or self.limits.angular_speed):
+            yield ("arm", "fixed"), "limits says that the robot drives"
 
     def _of_actions(self) -> Iterator[tuple[Where, str]]:
         most = {

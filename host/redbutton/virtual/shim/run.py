@@ -32,13 +32,13 @@ def count_work(this):
     import controller
     import wire
 
-    make = controller.Controller.__init__
-
     def made(self, board):
         make(self, board)
         this.controller = self
 
-    controller.Controller.__init__ = made
+    if hasattr(controller, "Controller"):  # else the file is damaged
+        make = controller.Controller.__init__
+        controller.Controller.__init__ = made
 
     def counted(name, function):
         def call(*arguments):
