@@ -130,6 +130,12 @@ class FoundDangerous(RedbuttonError):
     exit_code = 28
 
 
+class ReportUnwritable(RedbuttonError):
+    """The file for a report cannot be written."""
+
+    exit_code = 29
+
+
 class AttestationFailed(RedbuttonError):
     """The controller's firmware or configuration is not what this host expects."""
 

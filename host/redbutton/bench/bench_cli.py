@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from redbutton.errors import FoundDangerous, ScenarioWrong
+from redbutton.errors import FoundDangerous, ReportUnwritable, ScenarioWrong
 
 if TYPE_CHECKING:
     from redbutton.bench.run import Moment, Plan, Result
@@ -137,6 +137,7 @@ def campaign(
 ) -> None:
     """Carry out every scenario with every fault, at many instants, on all cores."""
     from redbutton.bench import campaign as campaigns
+    from redbutton.bench.junit import junit
     from redbutton.bench.run import Outcome
 
     asked = campaigns.Campaign(
@@ -166,6 +167,7 @@ def campaign(
                 progress.console.print(f"dangerous: {result.plan.id}: {result.words}")
     text = campaigns.summary(asked, store.results)
     (out / "campaign.json").write_text(text + "\n")
+    (out / "junit.xml").write_text(junit(store.results))
     if as_json:
         print(text)
     else:
@@ -176,3 +178,37 @@ def campaign(
             print(f"{len(todo)} runs in {seconds:.0f} s, {len(todo) / seconds:.1f} a second")
     if found := campaigns.counted(store.results)[Outcome.DANGEROUS]:
         raise FoundDangerous(f"{found} runs were dangerous: see {out / 'campaign.json'}")
+
+
+@bench_app.command(epilog="Example: redbutton bench report campaign --pdf report.pdf")
+def report(
+    folder: Annotated[Path, typer.Argument(help="A campaign's results.")] = OUT,
+    out: Annotated[Path, typer.Option(help="HTML, one file that needs no other.")] = Path(
+        "report.html"
+    ),
+    pdf: Annotated[Path | None, typer.Option(help="The same on paper.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a campaign found: for people as HTML and PDF, for programs as JSON."""
+    from redbutton.bench.report import as_json as for_programs
+    from redbutton.bench.report import gather, verdict
+    from redbutton.bench.report_html import html
+    from redbutton.bench.report_pdf import require, write
+
+    if pdf:
+        require()
+    found = gather(folder)
+    _write(out, html(found).encode())
+    if pdf:
+        _write(pdf, write(found))
+    if as_json:
+        print(json.dumps(for_programs(found), indent=1))
+    else:
+        print("\n".join([*verdict(found), f"written: {out}" + (f", {pdf}" if pdf else "")]))
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise ReportUnwritable(f"{file}: {error.strerror}") from None

@@ -12,13 +12,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import islice
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from redbutton import attestation
 from redbutton.bench.faults import FAULTS, FLIP, Fault, Place
 from redbutton.bench.rig import Rig
 from redbutton.bench.run import FROM_POWER_UP, KEY, Outcome, Placed, Plan, Result, run
 from redbutton.bench.scenario import Scenario, Start, shipped
 from redbutton.errors import CampaignDiffers
-from redbutton.model import Frozen
+from redbutton.model import Frozen, first_problem
 from redbutton.virtual.board import FIRMWARE
 from redbutton.virtual.chain import firmware_on
 
@@ -132,10 +134,14 @@ def read(folder: Path) -> tuple[Campaign, list[Result]]:
     """A campaign and its results so far; CampaignDiffers if there is none."""
     try:
         first, *lines = (folder / RESULTS).read_text().split("\n")
+        results = [Result.model_validate_json(line) for line in lines if line.endswith("}")]
+        return Campaign.model_validate_json(first), results
     except OSError as error:
         raise CampaignDiffers(f"{folder / RESULTS}: {error.strerror}") from None
-    results = [Result.model_validate_json(line) for line in lines if line.endswith("}")]
-    return Campaign.model_validate_json(first), results
+    except ValidationError as error:
+        raise CampaignDiffers(f"{folder / RESULTS}: {first_problem(error)}") from None
+    except UnicodeError:
+        raise CampaignDiffers(f"{folder / RESULTS}: is no text") from None
 
 
 def carry_out(

@@ -18,6 +18,7 @@ PRESS_MS = 300  # of the reset button
 LONGEST_MS = 60_000
 SIZE_MOST = 100_000  # bytes of a file
 
+Requirement = Annotated[str, Field(pattern=r"^SR-\d\d$")]
 Milliseconds = Annotated[int, Field(strict=True, ge=0, le=LONGEST_MS)]
 
 
@@ -114,10 +115,11 @@ class Settings(Frozen):
 
 class Scenario(Frozen):
     """`words`: what happens, for a person. `until`: its end, ms. `demand`: when the stop is asked
-    for, ms; None: never."""
+    for, ms; None: never. `requirements`: those that it bears on."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
     words: Annotated[str, Field(min_length=1, max_length=500)]
+    requirements: tuple[Requirement, ...] = ()
     start: Start = Start.RUN
     settings: Settings = Settings()
     demand: Milliseconds | None = None
