@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from redbutton.bench import latency_cli
 from redbutton.errors import FoundDangerous, ScenarioWrong
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ bench_app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path, typer.Option(help="Folder for results; a campaign goes on there.")]
 OUT = Path("campaign")
+latency_cli.register(bench_app)
 
 
 @bench_app.command("list", epilog="Example: redbutton bench list --json | jq '.faults[].name'")
