@@ -303,7 +303,7 @@ def test_a_report_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
     assert isinstance(said.exception, ReportUnwritable)
 
 
-@pytest.mark.parametrize("name", [name for name, one in FAULTS.items() if one.ends])
+@pytest.mark.parametrize("name", [name for name, one in FAULTS.items() if one.lasting])
 def test_every_latent_fault_is_explained(name: str) -> None:
     found, _ = run(SCENARIOS["stop-request"], parse(f"stop-request:{name}@150:1"))
     assert found.outcome is not Outcome.LATENT or explained(name, explanations())

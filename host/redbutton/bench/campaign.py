@@ -76,7 +76,7 @@ def _instants(scenario: Scenario, fault: Fault, more: int, rng: random.Random) -
     instants = {rng.randrange(scenario.until) for _ in range(more)}
     if scenario.demand is not None:
         instants |= {scenario.demand + around for around in DENSE_MS}
-    if fault.ends and scenario.start is not Start.POWER_UP:
+    if fault.lasting and scenario.start is not Start.POWER_UP:
         instants.add(FROM_POWER_UP)
     return sorted(instants)
 

@@ -44,8 +44,9 @@ class Act(NamedTuple):
 
 
 class Fault(Frozen):
-    """`begins`, `ends`: what is done. `ends` is empty for what does not heal. `software`: it can
-    be caused on a real controller over its port alone."""
+    """`begins`, `ends`: what is done. `ends` is empty for what cannot be taken back, which `stays`
+    for good or is over by itself. `software`: it can be caused on a real controller over its port
+    alone."""
 
     name: str
     place: Place
@@ -53,7 +54,13 @@ class Fault(Frozen):
     words: str
     begins: tuple[Act, ...]
     ends: tuple[Act, ...] = ()
+    stays: bool = False
     software: bool = False
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is there until it is mended."""
+        return self.stays or bool(self.ends)
 
 
 D4 = "ISO 13849-2 table D.4"
@@ -165,7 +172,7 @@ def _of_inputs() -> Iterable[Fault]:
         yield Fault(
             name=f"{name}.interrupt-lost", place=Place.INPUT, source=D21,
             words=f"the chip no longer raises the interrupt of {name.replace('_', ' ')}",
-            begins=(Act(f"board:{name}", 1),),
+            begins=(Act(f"board:{name}", 1),), stays=True,
         )  # fmt: skip
 
 
@@ -217,7 +224,7 @@ def _of_the_chip() -> Iterable[Fault]:
         )  # fmt: skip
     yield Fault(
         name="flash.fails", place=Place.FLASH, source=D21, words="no file can be written",
-        begins=(Act("board:flash", 0),),
+        begins=(Act("board:flash", 0),), stays=True,
     )  # fmt: skip
 
 

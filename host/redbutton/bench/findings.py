@@ -80,7 +80,7 @@ def persistent(result: Result) -> Fault | None:
     if Kind.of(result.plan) is not Kind.ONE or result.plan.faults[0].lasts is not None:
         return None
     fault = named(result.plan.faults[0].fault)
-    return fault if fault.ends else None
+    return fault if fault.lasting else None
 
 
 class Hidden(NamedTuple):

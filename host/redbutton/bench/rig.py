@@ -92,8 +92,7 @@ class Rig(Chain):
     def step(self, ms: int, on_tick: Callable[[], object] | None = None) -> None:
         """Let so many ticks go by, the host answering as far as it gets to run."""
         for _ in range(ms):
-            sent = self._up.carry(self.board.advance(1), self.board.now_us // 1000)
-            self._unread = (self._unread + sent)[-UNREAD_MAX:]
+            self._advance(TICK_US)
             period = max(1, self._host.get("period", 1))
             runs = not (self._host.get("stopped") or self._host.get("killed"))
             if runs and self.board.now_us // 1000 % period == 0:
@@ -104,6 +103,16 @@ class Rig(Chain):
                 self._send(b"")
             if on_tick:
                 on_tick()
+
+    def shift(self, us: int) -> None:
+        """Let so much of a tick go by: from now on the host runs at another phase of it."""
+        self._advance(us)
+
+    def _advance(self, us: int) -> None:
+        sent = self.board.advance(us / 1000)
+        self.sent_by_board += sent
+        arrived = self._up.carry(sent, self.board.now_us // 1000)
+        self._unread = (self._unread + arrived)[-UNREAD_MAX:]
 
 
 def _obstruct(path: Path) -> None:

@@ -186,7 +186,7 @@ def _judged(
     wanted = [one for one in scenario.expect if one.load is Load.ON]
     missed = [one for one in wanted if not _is_on(spans, one)]
     if not missed:
-        stays = any(placed.lasts is None and fault.ends for placed, fault in faults)
+        stays = any(placed.lasts is None and fault.lasting for placed, fault in faults)
         if stays:
             return Outcome.LATENT, "nothing shows the fault", stop_ms
         return Outcome.IN_TIME, "as without it" if faults else "as it should be", stop_ms
