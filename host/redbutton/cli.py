@@ -19,11 +19,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from redbutton import __version__, attestation, key, udev
+from redbutton.colours import COLOURS
 from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
 from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
-from redbutton.model import SafetyState, State
+from redbutton.model import SafetyState
 from redbutton.owner import Owner
 from redbutton.session import (
     Attested,
@@ -39,14 +40,6 @@ from redbutton.watch import Watch
 HEARTBEAT_TURN_S = 0.01
 CONTACT_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 2.0
-COLOURS = {
-    State.RUN: "green",
-    State.TESTING: "yellow",
-    State.STOPPING: "yellow",
-    State.STOPPED: "red",
-    State.LOCKOUT: "bold red",
-    State.UNKNOWN: "magenta",
-}
 
 app = typer.Typer(
     name="redbutton",
@@ -267,9 +260,16 @@ def status(port: Port = None, as_json: Json = False) -> None:
 def monitor(port: Port = None, as_json: Json = False) -> None:
     """Watch the state until Ctrl-C.
 
-    A line at each change, and at once when contact is lost.
+    In a terminal a live view, with keys: s stops, q leaves, ? lists them; nothing resets. On a
+    virtual board of your own there are keys for the hands of the person at it, too. Without a
+    terminal a line at each change, and at once when contact is lost.
     """
     watch = Watch(port)
+    if not as_json and _at_a_terminal():
+        from redbutton.monitor import live
+
+        live.run(console, watch)
+        return
     last: tuple[object, ...] | None = None
     try:
         for state in watch.states():
@@ -282,6 +282,11 @@ def monitor(port: Port = None, as_json: Json = False) -> None:
         pass
     finally:
         watch.close()
+
+
+def _at_a_terminal() -> bool:
+    """Whether a person can see a whole screen, and press keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not console.is_dumb_terminal
 
 
 @app.command("journal", epilog="Example: redbutton journal --since 120 --json")
@@ -572,6 +577,9 @@ def virtual_board(
 
     Commands on standard input: press, release, reset, unplug, plug, power (a power
     cycle), key on|off, supply on|off, stick SIGNAL 0|1, free SIGNAL, quit.
+
+    The same words, but for quit, are taken on the socket PORT_LINK.hands, which is its user's
+    alone. It stands for the fingers of a person at the board: no real controller has one.
     """
     from redbutton.virtual import console as virtual_console
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-import selectors
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from redbutton.model import Frozen, SafetyState, first_problem
 
 STATE_PERIOD_S = 0.1
 SILENCE_S = 0.5
+WAIT_S = 0.1
 LINE_MAX = 4096
 CLIENTS_MAX = 32
 ENVIRONMENT = "REDBUTTON_RUNTIME_DIR"
@@ -207,6 +208,7 @@ class Client:
     def __init__(self, path: Path) -> None:
         """Connect; OSError if nobody listens there, RedbuttonError if it is not to be trusted."""
         _check_folder(path.parent)
+        self.gone = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(SILENCE_S)
         try:
@@ -214,6 +216,8 @@ class Client:
         except OSError:
             self._socket.close()
             raise
+        self._heard = time.monotonic()
+        self._buffer = b""
 
     def stop(self, request: StopRequest) -> None:
         """Ask for a stop."""
@@ -246,30 +250,41 @@ class Client:
             raise NoContact("the owner of the port is gone") from None
         raise NoContact("the controller does not answer for its journal")
 
+    def fileno(self) -> int:
+        """For select: readable when the owner has told something, or is gone."""
+        return self._socket.fileno()
+
+    def take(self) -> list[SafetyState]:
+        """Every state that the owner has told meanwhile, without waiting.
+
+        UNKNOWN if it has been silent for 0.5 s, or is `gone`.
+        """
+        silent = time.monotonic() - self._heard > SILENCE_S
+        if not select.select([self._socket], [], [], 0)[0]:
+            return [SafetyState(problem="the owner of the port is silent")] if silent else []
+        try:
+            data = self._socket.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self.gone = True
+            return [SafetyState(problem="the owner of the port is gone")]
+        self._heard = time.monotonic()
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        if silent:
+            return []  # we slept: what lay in the buffer is old
+        return [
+            SafetyState.model_validate_json(line)
+            for line in lines
+            if not line.startswith((b'{"error"', b'{"journal"'))
+        ]
+
     def states(self) -> Iterator[SafetyState]:
-        """Every state that the owner tells, and UNKNOWN whenever it is silent for 0.5 s."""
-        buffer = b""
-        with selectors.DefaultSelector() as ready:
-            ready.register(self._socket, selectors.EVENT_READ)
-            heard = time.monotonic()
-            while True:
-                if not ready.select(SILENCE_S):
-                    yield SafetyState(problem="the owner of the port is silent")
-                    continue
-                try:
-                    data = self._socket.recv(65536)
-                except OSError:
-                    data = b""
-                if not data:
-                    yield SafetyState(problem="the owner of the port is gone")
-                    return
-                waited, heard = time.monotonic() - heard, time.monotonic()
-                *lines, buffer = (buffer + data).split(b"\n")
-                if waited > SILENCE_S:
-                    continue  # we slept: what lay in the buffer is old
-                for line in lines:
-                    if not line.startswith((b'{"error"', b'{"journal"')):
-                        yield SafetyState.model_validate_json(line)
+        """What `take` gives, waiting for it, until the owner is gone."""
+        self._heard = time.monotonic()
+        while not self.gone:
+            select.select([self._socket], [], [], WAIT_S)
+            yield from self.take()
 
     def close(self) -> None:
         """Leave."""

@@ -92,6 +92,7 @@ class SafetyState(Frozen):
 
     `age_ms` bounds how old the measurement is by the host's own clock; `for_s` is how long the
     controller has been seen in this state. `measured` and `counters` are None when UNKNOWN.
+    `heartbeat_timeout_ms` is None until the controller has said it.
     `journal_fails`: the last attempt to write the journal to flash failed.
     """
 
@@ -104,6 +105,7 @@ class SafetyState(Frozen):
     for_s: float = 0.0
     age_ms: float | None = None
     heartbeat_age_ms: int | None = None
+    heartbeat_timeout_ms: int | None = None
     counters: Counters | None = None
     refusal: str | None = None
     journal_fails: bool = False

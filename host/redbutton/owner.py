@@ -78,12 +78,16 @@ class Owner:
             self.ask_journal(asked)
         return events
 
-    def wait(self, timeout: float) -> None:
-        """Sleep until something comes in, at most `timeout` seconds."""
+    def filenos(self) -> list[int]:
+        """For select: readable when something has come in."""
         handles = self._server.filenos()
         if self._link is not None:
             handles.append(self._link.fileno())
-        select.select(handles, [], [], timeout)
+        return handles
+
+    def wait(self, timeout: float) -> None:
+        """Sleep until something comes in, at most `timeout` seconds."""
+        select.select(self.filenos(), [], [], timeout)
 
     def stop(self, category: int = 0) -> bool:
         """Request a stop now; False if there is no link to send it on (SR-06)."""

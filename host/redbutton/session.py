@@ -260,6 +260,7 @@ class Session:
             update={
                 "for_s": now - self._since,
                 "age_ms": (now - self._made_after) * 1000,
+                "heartbeat_timeout_ms": self.identity and self.identity.heartbeat_timeout_ms,
                 "problem": problem,
             }
         )

@@ -1,9 +1,10 @@
 """Watching the state and asking for a stop, whoever owns the port."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from redbutton.errors import NoContact
+from redbutton.errors import NoContact, RedbuttonError
 from redbutton.journal import JournalAnswer
 from redbutton.link import find_port
 from redbutton.local import Client, StopRequest, socket_path
@@ -23,13 +24,41 @@ class Watch:
 
     def __init__(self, port: str | None) -> None:
         """Raises what opening the port raises, if nobody owns it."""
-        port = port or find_port()
+        self.port = port or find_port()
         self._owner: Owner | None = None
         self._client: Client | None = None
         try:
-            self._client = Client(socket_path(port))
+            self._client = Client(socket_path(self.port))
         except OSError:
-            self._owner = Owner(port, key=None)
+            self._owner = Owner(self.port, key=None)
+
+    @property
+    def gone(self) -> bool:
+        """Whether there was an owner, and is none any more."""
+        return self._client is not None and self._client.gone
+
+    def rejoin(self) -> None:
+        """Join the owner that has come in place of the one that is gone, if there is one.
+
+        The port itself is left to it: whoever watches must not be in its way.
+        """
+        with contextlib.suppress(OSError, RedbuttonError):
+            client = Client(socket_path(self.port))
+            self.close()
+            self._client = client
+
+    def filenos(self) -> list[int]:
+        """For select: readable when `take` has something to do."""
+        if self._owner is not None:
+            return self._owner.filenos()
+        return [] if self._client is None or self._client.gone else [self._client.fileno()]
+
+    def take(self) -> list[SafetyState]:
+        """The states told meanwhile, without waiting; UNKNOWN as soon as nothing is heard."""
+        if self._owner is not None:
+            self._owner.turn(alive=False)
+            return [self._owner.state()]
+        return [] if self._client is None or self._client.gone else self._client.take()
 
     def states(self) -> Iterator[SafetyState]:
         """The present state, over and over, UNKNOWN as soon as nothing is heard."""
@@ -37,15 +66,14 @@ class Watch:
             yield from self._client.states()
         while self._owner is not None:
             self._owner.wait(TURN_S)
-            self._owner.turn(alive=False)
-            yield self._owner.state()
+            yield from self.take()
 
-    def stop(self, request: StopRequest) -> None:
-        """Ask for a stop; what came of it is in the states that follow."""
+    def stop(self, request: StopRequest) -> bool:
+        """Ask for a stop; whether that could be sent. What came of it is in later states."""
         if self._client is not None:
             self._client.stop(request)
-        elif self._owner is not None:
-            self._owner.stop(request.category)
+            return True
+        return self._owner is not None and self._owner.stop(request.category)
 
     def journal(self, sequence: int) -> JournalAnswer:
         """Ask the controller for an entry of its journal; NoContact if it does not answer."""

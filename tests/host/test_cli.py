@@ -365,3 +365,12 @@ def test_the_virtual_board_is_pressed_from_its_standard_input(tmp_path: Path) ->
     assert any(e.get("signal") == "contact_a" and e["value"] == 0 for e in events)
     assert any("not a command" in e.get("error", "") for e in events)
     assert not link.exists()
+    assert not Path(f"{link}.hands").exists()
+
+
+def test_a_virtual_board_on_a_path_too_long_for_a_socket_has_no_hands(tmp_path: Path) -> None:
+    link = tmp_path / ("x" * 100)
+    result = redbutton("virtual-board", "--port-link", str(link), "--json", input="quit\n")
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert any("no hands at" in e.get("error", "") for e in events)

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from redbutton import key
 from redbutton.errors import RedbuttonError
 from redbutton.virtual.board import Change, RealTimeBoard
+from redbutton.virtual.hands import Hands, hands_path
 
 SHOWN = ("load", "contact_a", "contact_b", "relay_1", "relay_2", "supply", "key", "reset")
 Say = Callable[..., None]
@@ -61,9 +63,20 @@ def run(
             )
             say(f"now: redbutton run --port {port} --key-file {keys}", event="hint")
             threading.Thread(target=_obey, args=(board, over, say), daemon=True).start()
-            while not over.wait(0.2):
-                if not board.alive:
-                    raise RedbuttonError("the firmware's interpreter ended by itself")
+            with _hands(board, port, say):
+                while not over.wait(0.2):
+                    if not board.alive:
+                        raise RedbuttonError("the firmware's interpreter ended by itself")
+
+
+def _hands(board: RealTimeBoard, port: Path, say: Say) -> AbstractContextManager[object]:
+    """Hands for other programs of this user; without them, as on a path too long, it goes on."""
+    path = hands_path(str(port))
+    try:
+        return Hands(path, lambda words: command(board, words))
+    except RedbuttonError as error:
+        say(str(error), event="error", error=str(error))
+        return nullcontext()
 
 
 def _show(change: Change, say: Say) -> None:
