@@ -178,7 +178,7 @@ def campaign(
         if todo:
             seconds = time.monotonic() - began
             print(f"{len(todo)} runs in {seconds:.0f} s, {len(todo) / seconds:.1f} a second")
-    single = [one for one in store.results if len(one.plan.faults) < 2]  # noqa: PLR2004
+    single = [one for one in store.results if len(one.plan.faults) < 2]
     if found := campaigns.counted(single)[Outcome.DANGEROUS]:
         raise FoundDangerous(
             f"{found} runs with one fault were dangerous: see {out / 'campaign.json'}"
