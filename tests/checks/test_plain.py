@@ -139,7 +139,7 @@ def test_nothing_of_a_command_is_left_unread(more: dict[str, Any], rule: str) ->
     command = {
         "names": ["wrist"],
         "points": [{"positions": [0.0], "time": 0.0}],
-        "joints": {"wrist": 0.0},
+        "joints": dict.fromkeys(HOME.limits.joints, 0.0),
         "pose": {"x": 4.0, "y": 2.0},
         "people": [],
     }

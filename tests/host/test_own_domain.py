@@ -9,7 +9,7 @@ from redbutton.demo import stage
 from redbutton.demo.stage import own_domain
 from redbutton.errors import NoContact
 
-DOMAIN = 98
+DOMAIN = 100  # nobody is given this one
 
 
 @pytest.fixture(autouse=True)

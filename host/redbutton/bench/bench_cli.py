@@ -1,6 +1,7 @@
 """The commands `redbutton bench ...`."""
 
 import json
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -217,3 +218,33 @@ def _write(file: Path, data: bytes) -> None:
         file.write_bytes(data)
     except OSError as error:
         raise ReportUnwritable(f"{file}: {error.strerror}") from None
+
+
+@bench_app.command(epilog="Example: redbutton bench planted no-latch weld-ignored")
+def planted(
+    names: Annotated[list[str] | None, typer.Argument(help="Defects; all, if none.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Plant defects into a copy of the firmware, and say which run finds each.
+
+    The runs are those of a campaign with one scenario's faults at three moments, after every
+    scenario without a fault. Exit code 1 if one was not found.
+    """
+    from redbutton.bench import planted as defects
+
+    unknown = set(names or []) - set(defects.DEFECTS)
+    if unknown:
+        known = ", ".join(defects.DEFECTS)
+        raise typer.BadParameter(f"no such defect: {min(unknown)}. There are {known}")
+    missed = False
+    for name in names or defects.DEFECTS:
+        with tempfile.TemporaryDirectory(prefix="redbutton-") as folder:
+            found = defects.find(defects.DEFECTS[name], defects.plans(), Path(folder))
+        missed = missed or found.plan is None
+        run = found.plan.id if found.plan else None
+        if as_json:
+            print(json.dumps({"defect": name, "run": run, "runs": found.runs}), flush=True)
+        else:
+            print(f"{name:28} {run or 'not found'} ({found.runs} runs)", flush=True)
+    if missed:
+        raise typer.Exit(1)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from redbutton.bench.faults import Act
+from redbutton.bench.faults import FREE, Act
 from redbutton.errors import ScenarioWrong
 from redbutton.model import Frozen, first_problem
 
@@ -50,6 +50,8 @@ class Do(str, Enum):
     FREEZE_HOST = "freeze_host"
     THAW_HOST = "thaw_host"
     START_HOST = "start_host"
+    OPEN_CONTACT_A = "open_contact_a"
+    CLOSE_CONTACT_A = "close_contact_a"
     UNPLUG = "unplug"
     PLUG = "plug"
 
@@ -72,6 +74,8 @@ DEEDS: dict[Do, tuple[tuple[int, Act], ...]] = {
     Do.FREEZE_HOST: ((0, Act("host:stopped", 1)),),
     Do.THAW_HOST: ((0, Act("host:stopped", 0)),),
     Do.START_HOST: ((0, Act("host:killed", 0)),),
+    Do.OPEN_CONTACT_A: ((0, Act("stick:contact_a", 0)),),
+    Do.CLOSE_CONTACT_A: ((0, Act("stick:contact_a", FREE)),),
     Do.UNPLUG: ((0, Act("link:unplugged", 1)),),
     Do.PLUG: ((0, Act("link:unplugged", 0)),),
 }
