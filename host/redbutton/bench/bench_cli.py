@@ -132,8 +132,8 @@ def campaign(
     seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 1,
     instants: Annotated[
         int, typer.Option(min=0, help="At random, for each fault in each scenario.")
-    ] = 2,
-    pairs: Annotated[int, typer.Option(min=0, help="Runs with two faults, at random.")] = 500,
+    ] = 1,
+    pairs: Annotated[int, typer.Option(min=0, help="Runs with two faults, at random.")] = 300,
     memory: Annotated[bool, typer.Option(help="Flip every bit of the firmware too.")] = True,
     limit: Annotated[int, typer.Option(help="At most so many runs; 0: all.")] = 0,
     as_json: Json = False,

@@ -127,6 +127,7 @@ class Scenario(Frozen):
     start: Start = Start.RUN
     settings: Settings = Settings()
     demand: Milliseconds | None = None
+    has_fault: bool = False
     steps: tuple[Step, ...] = ()
     expect: tuple[Expectation, ...] = Field(min_length=1)
     until: Milliseconds
