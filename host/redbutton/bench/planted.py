@@ -1,7 +1,7 @@
 """Defects to plant into a copy of the firmware, so that it is seen what the bench would find.
 
-A defect is found by a run in which the load does what it must not, or in which nothing notices a
-fault that the sound firmware notices.
+A defect is found by a run that ends worse than with the sound firmware: the load does what it must
+not, or a fault is noticed later, or never.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,7 @@ from redbutton.bench.scenario import shipped
 from redbutton.verify.seeds import BUGS
 from redbutton.virtual.board import FIRMWARE
 
-SEARCHED = "button"
-BAD = (Outcome.LATE, Outcome.DANGEROUS)
+SEARCHED = ("stop-request", "button")
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,16 @@ DEFECTS: dict[str, Defect] = {
         "contacts may disagree for ever",
         "decide.py",
         (("if self._discrepancy > DISCREPANCY_MAX:", "if False:"),),
+    ),
+    "heartbeat-late": Defect(
+        "the heartbeat's timeout is three times too long",
+        "decide.py",
+        (("if age >= self.heartbeat_timeout:", "if age >= 3 * self.heartbeat_timeout:"),),
+    ),
+    "mirrors-unchecked-in-run": Defect(
+        "a mirror contact that stays closed while its relay is on is not noticed",
+        "decide.py",
+        (("limit = MIRROR_OPEN_MAX if energised", "limit = TIMER_MAX + 1 if energised"),),
     ),
     "stop-request-ignored": Defect(
         "software asks for a stop in vain",
@@ -118,15 +127,16 @@ class Found:
 
 
 def plans() -> Iterator[Plan]:
-    """Every scenario without a fault; then the scenario SEARCHED with every fault that stays, from
-    power-up, just before the demand, and just after."""
+    """Every scenario without a fault; then those of SEARCHED with every fault that stays, from
+    power-up, and with every fault, just before the demand and just after."""
     for name in shipped():
         yield Plan(scenario=name)
-    demand = shipped()[SEARCHED].demand or 0
-    for at in (FROM_POWER_UP, demand - 1, demand + 1):
-        for fault in FAULTS.values():
-            if fault.lasting or at >= 0:
-                yield Plan(scenario=SEARCHED, faults=(Placed(fault=fault.name, at=at),))
+    for name in SEARCHED:
+        demand = shipped()[name].demand or 0
+        for at in (FROM_POWER_UP, demand - 1, demand + 1):
+            for fault in FAULTS.values():
+                if fault.lasting or at >= 0:
+                    yield Plan(scenario=name, faults=(Placed(fault=fault.name, at=at),))
 
 
 def find(defect: Defect, plans: Iterable[Plan], folder: Path) -> Found:
@@ -140,10 +150,11 @@ def find(defect: Defect, plans: Iterable[Plan], folder: Path) -> Found:
 
 
 def finds(plan: Plan, firmware: tuple[Path, ...]) -> bool:
-    """Whether a run tells this firmware from the sound one."""
+    """Whether a run tells this firmware from the sound one: its outcome is worse, or without a
+    fault the load does not do what is expected."""
     scenario = shipped()[plan.scenario]
-    outcome = run(scenario, plan, firmware)[0].outcome
-    if outcome not in (*BAD, Outcome.LATENT):
-        return False
-    sound = run(scenario, plan)[0].outcome
-    return outcome is not sound and (outcome in BAD or sound in (Outcome.IN_TIME, Outcome.AT_NEXT))
+    result, sound = (run(scenario, plan, one)[0] for one in (firmware, (FIRMWARE,)))
+    if not plan.faults:
+        return result.words != sound.words
+    order = list(Outcome)
+    return order.index(result.outcome) > order.index(sound.outcome)

@@ -119,7 +119,8 @@ class Settings(Frozen):
 
 class Scenario(Frozen):
     """`words`: what happens, for a person. `until`: its end, ms. `demand`: when the stop is asked
-    for, ms; None: never. `requirements`: those that it bears on."""
+    for, ms; None: never. `requirements`: those that it bears on. `has_fault`: what happens is a
+    fault already, so that campaigns put no second one beside it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
     words: Annotated[str, Field(min_length=1, max_length=500)]
