@@ -316,6 +316,7 @@ class Verbs:
                 else:
                     self._words[words_of(word)] = name
         self.longest = max(map(len, self._words), default=1)
+        self._kept: dict[str, str] = {}
 
     @classmethod
     def shipped(cls) -> "Verbs":
@@ -334,6 +335,14 @@ class Verbs:
 
     def of(self, name: str) -> str:
         """The act that is called so, or "unknown"."""
+        found = self._kept.get(name)
+        if found is None:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            found = self._kept[name] = self._found(name)
+        return found
+
+    def _found(self, name: str) -> str:
         words = words_of(name)
         if words and words[-1] in ("object", "obj", "item", "action") and len(words) > 1:
             words = words[:-1]

@@ -31,7 +31,7 @@ VERDICTS = {
 
 NO_PROFILE = refused("default", "this gate has no robot profile, so no plan can be checked")
 WHOLE_PLAN = -1
-QUESTION_MAX = 16_000  # bytes, some hundred steps: more would keep the gate from its heartbeat
+QUESTION_MAX = 8_000  # bytes, some hundred steps: more would keep the gate from its heartbeat
 
 
 class Plans:
