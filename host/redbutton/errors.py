@@ -136,6 +136,12 @@ class ReportUnwritable(RedbuttonError):
     exit_code = 29
 
 
+class RigFailed(RedbuttonError):
+    """The bench's model failed in a run, which therefore shows nothing."""
+
+    exit_code = 30
+
+
 class AttestationFailed(RedbuttonError):
     """The controller's firmware or configuration is not what this host expects."""
 

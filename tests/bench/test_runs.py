@@ -1,10 +1,15 @@
 """Runs on the bench: the load decides, and the same run is the same every time."""
 
+import os
+import signal
+
 import pytest
 
 from redbutton.bench.faults import FAULTS
-from redbutton.bench.run import FROM_POWER_UP, Outcome, Placed, Plan, parse, run
+from redbutton.bench.rig import Rig
+from redbutton.bench.run import FROM_POWER_UP, KEY, Outcome, Placed, Plan, parse, run
 from redbutton.bench.scenario import Scenario, shipped
+from redbutton.errors import RigFailed
 
 SCENARIOS = shipped()
 BUTTON = SCENARIOS["button"]
@@ -60,6 +65,32 @@ def test_a_chip_that_hangs_stops_the_robot(fault: str) -> None:
     assert result.words.startswith("the load is not on from 0")
 
 
+@pytest.mark.parametrize(
+    "run_id", ["button:memory.decide.nosuch.0@5:1", "button:memory.nosuch.state.0@5:1"]
+)
+def test_a_model_that_fails_shows_nothing_and_says_so(run_id: str) -> None:
+    with pytest.raises(RigFailed, match="nosuch"):
+        run(BUTTON, parse(run_id))
+
+
+def test_an_interpreter_that_ends_is_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    act = Rig.act
+
+    def killed(rig: Rig, name: str, value: int, offset_us: int = 0) -> None:
+        if name == "supply":
+            os.kill(rig.board.pid, signal.SIGKILL)
+        act(rig, name, value, offset_us)
+
+    monkeypatch.setattr(Rig, "act", killed)
+    with pytest.raises(RigFailed, match=r"button:supply\.lost@100:1"):
+        run(BUTTON, parse("button:supply.lost@100:1"))
+
+
+def test_garbage_at_the_prompt_in_maintenance_ends_nothing() -> None:
+    result, _ = run(SCENARIOS["maintenance"], parse("maintenance:link.flood@-1:1"))
+    assert result.outcome is Outcome.IN_TIME
+
+
 def test_both_relays_welded_are_dangerous() -> None:
     """Two faults at once, so that it is seen that the bench finds danger at all."""
     faults = tuple(Placed(fault=f"relay_{n}.stuck-closed", at=150) for n in "12")
@@ -70,9 +101,6 @@ def test_both_relays_welded_are_dangerous() -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_acts_on_something(name: str) -> None:
     """A fault that the model does not know would look harmless."""
-    from redbutton.bench.rig import Rig
-    from redbutton.bench.run import KEY
-
     with Rig(KEY, 1) as rig:
         rig.step(10)
         for act in (*FAULTS[name].begins, *FAULTS[name].ends):

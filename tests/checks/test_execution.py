@@ -7,7 +7,7 @@ import pytest
 from checks_profiles import profile_of
 
 from redbutton.checks.execution import Execution
-from redbutton.checks.goal import Goal
+from redbutton.checks.goal import Goal, Seen
 from redbutton.checks.motion import JointPoint, MotionCheck, Pose
 from redbutton.checks.ontology import Verbs
 from redbutton.checks.own import plan_check_of
@@ -175,3 +175,18 @@ def test_a_profile_without_it_asks_for_no_plan() -> None:
     free = PROFILE.model_copy(update={"execution": None})
     execution = Execution(free, Permission(free, plan_check_of(free)), VERBS)
     assert execution.goal(Goal("go_to", {"place": "door"})).rule == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        (Goal("go_to", {"place": "door"}), ""),
+        (Goal("fly"), "profile.action"),
+        (Goal("go_to", {"place": "door", "speed": 0.5}), "execution.step"),
+    ],
+    ids=str,
+)
+def test_a_goal_is_judged_by_profile_motion_and_plan(begin: Begin, asked: Goal, rule: str) -> None:
+    execution = begin(TO_THE_BENCH)
+    motion = MotionCheck(PROFILE, 0.0, execution.envelope)
+    assert execution.judge(asked, motion, Seen(START, (), None), 1.0).rule == rule

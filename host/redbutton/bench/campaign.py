@@ -107,7 +107,10 @@ class Store:
 
     def __init__(self, folder: Path, campaign: Campaign) -> None:
         """Go on with what is there. CampaignDiffers if that is another campaign's."""
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CampaignDiffers(f"{folder}: {error.strerror}") from None
         self._file = folder / RESULTS
         self.results: list[Result] = []
         header = campaign.model_dump_json()

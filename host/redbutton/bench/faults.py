@@ -228,36 +228,38 @@ def _of_the_chip() -> Iterable[Fault]:
     )  # fmt: skip
 
 
-def _of_the_link() -> Iterable[Fault]:
-    for name, value, words in (
-        ("loss", 300, "a third of the frames are lost"),
-        ("corruption", 300, "a bit of a third of the frames is wrong"),
-        ("repetition", 300, "old frames come again"),
-        ("reordering", 300, "frames overtake each other"),
-        ("delay", 60, "each frame takes 60 ms more, either way"),
-        ("flood", 1, "64 bytes of garbage come in each millisecond"),
-        ("unplugged", 1, "the cable is unplugged"),
-        ("baud", 1, "one end is at another baud rate"),
-    ):
+def _by_software(
+    place: Place, source: str, entries: Iterable[tuple[str, int, str]]
+) -> Iterable[Fault]:
+    """Of the rig's own acts, which end with 0."""
+    for name, value, words in entries:
+        act = f"{place.value}:{name}"
         yield Fault(
-            name=f"link.{name}", place=Place.LINK, source=COMMUNICATION, words=words,
-            begins=(Act(f"link:{name}", value),), ends=(Act(f"link:{name}", 0),),
-            software=True,
+            name=f"{place.value}.{name}", place=place, source=source, words=words,
+            begins=(Act(act, value),), ends=(Act(act, 0),), software=True,
         )  # fmt: skip
+
+
+LINK = (
+    ("loss", 300, "a third of the frames are lost"),
+    ("corruption", 300, "a bit of a third of the frames is wrong"),
+    ("repetition", 300, "old frames come again"),
+    ("reordering", 300, "frames overtake each other"),
+    ("delay", 60, "each frame takes 60 ms more, either way"),
+    ("flood", 1, "64 bytes of garbage come in each millisecond"),
+    ("unplugged", 1, "the cable is unplugged"),
+    ("baud", 1, "one end is at another baud rate"),
+)
+PROCESS = (
+    ("killed", 1, "the host's process is killed (SIGKILL)"),
+    ("stopped", 1, "the host's process is stopped (SIGSTOP), and what came meanwhile waits"),
+    ("hung", 1, "the gate hangs in a callback: the link turns, nothing vouches"),
+    ("period", 30, "the executor is starved: the host runs every 30 ms"),
+)
 
 
 def _of_the_host() -> Iterable[Fault]:
-    for name, value, words in (
-        ("killed", 1, "the host's process is killed (SIGKILL)"),
-        ("stopped", 1, "the host's process is stopped (SIGSTOP), and what came meanwhile waits"),
-        ("hung", 1, "the gate hangs in a callback: the link turns, nothing vouches"),
-        ("period", 30, "the executor is starved: the host runs every 30 ms"),
-    ):
-        yield Fault(
-            name=f"host.{name}", place=Place.HOST, source=HOST, words=words,
-            begins=(Act(f"host:{name}", value),), ends=(Act(f"host:{name}", 0),),
-            software=True,
-        )  # fmt: skip
+    yield from _by_software(Place.HOST, HOST, PROCESS)
     for name, value in (("forward", 5000), ("back", -5000)):
         yield Fault(
             name=f"host.clock-jumps-{name}", place=Place.HOST, source=HOST,
@@ -275,7 +277,7 @@ FAULTS: dict[str, Fault] = {
         _of_inputs(),
         _of_supply(),
         _of_the_chip(),
-        _of_the_link(),
+        _by_software(Place.LINK, COMMUNICATION, LINK),
         _of_the_host(),
     )
     for fault in faults

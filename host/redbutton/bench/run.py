@@ -10,7 +10,7 @@ from typing import NamedTuple
 from redbutton.bench.faults import Act, Fault, named
 from redbutton.bench.rig import Rig
 from redbutton.bench.scenario import Expectation, Load, Scenario, Start
-from redbutton.errors import NoContact
+from redbutton.errors import NoContact, RigFailed
 from redbutton.model import Frozen
 from redbutton.session import Transition
 from redbutton.virtual.board import FIRMWARE
@@ -96,21 +96,23 @@ def parse(text: str) -> Plan:
 def run(
     scenario: Scenario, plan: Plan, firmware: tuple[Path, ...] = (FIRMWARE,)
 ) -> tuple[Result, list[Moment]]:
-    """What came of a run, and its trace. KeyError if a fault has no such name."""
+    """What came of a run, and its trace. KeyError if a fault has no such name; RigFailed if the
+    model failed, so that what the load did says nothing."""
     faults = [(placed, named(placed.fault)) for placed in plan.faults]
-    problem = ""
     with Rig(KEY, plan.seed, firmware=firmware, **scenario.settings.model_dump()) as rig:
         try:
             _carry_out(rig, scenario, faults, random.Random(plan.id))
         except NoContact as error:
-            problem = f"; the interpreter ended: {str(error)[-200:]}"
+            raise RigFailed(f"{plan.id}: {' '.join(str(error).split())[-300:]}") from None
+        if rig.board.errors:
+            raise RigFailed(f"{plan.id}: {rig.board.errors[0]}")
         trace = _trace(rig)
     outcome, words, stop_ms = _judged(scenario, faults, trace)
     text = "".join(f"{us} {signal} {value}\n" for us, signal, value in trace)
     return Result(
         plan=plan,
         outcome=outcome,
-        words=words + problem,
+        words=words,
         stop_ms=stop_ms,
         digest=hashlib.sha256(text.encode()).hexdigest(),
     ), trace

@@ -15,13 +15,13 @@ Ways are straight: a plan goes round a corner by a step to a place at that corne
 from collections.abc import Callable, Mapping, Sequence
 from math import dist
 
-from redbutton.checks.goal import Goal
-from redbutton.checks.motion import Envelope, Pose
+from redbutton.checks.goal import Goal, Seen, judge_goal
+from redbutton.checks.motion import Envelope, MotionCheck, Pose
 from redbutton.checks.ontology import Verbs, words_of
 from redbutton.checks.permission import Permission
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import ExecutionLimits, Parameter, ParameterType, Point, RobotProfile
-from redbutton.checks.verdict import ALLOWED, Verdict, refused
+from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, refused
 from redbutton.checks.words import one_of
 
 RULE = "execution.step"
@@ -74,6 +74,11 @@ class Execution:
         """No plan is in force: after a stop nothing from before it goes on (SR-10)."""
         self._steps = ()
         self._envelope = None
+
+    def judge(self, goal: Goal, motion: MotionCheck, seen: Seen, now: float) -> Verdict:
+        """Of a goal, by all that there is to say; never raises."""
+        said = judge_goal(self._permission, motion, goal, seen, now)
+        return self.goal(goal) if said.verdict is Judgement.ALLOW else said
 
     def goal(self, goal: Goal) -> Verdict:
         """Of a goal that nothing else objects to: what is allowed is done with."""

@@ -6,7 +6,7 @@ steps is found because each step is judged in the world that the steps before it
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Annotated, Any, NamedTuple
 
@@ -119,8 +119,7 @@ class PlanCheck:
             if wrong := flaw((plan, world)):
                 raise ValueError(wrong)
             given = World() if world is None else World.model_validate(world)
-            steps = [self.action(step) for step in plan]
-            actions = _Plan.model_validate({"steps": steps}).steps
+            actions = self.actions(plan)
         except ValidationError as error:
             return refused("plan.malformed", f"ill-shaped at {first_problem(error)}"[:300])
         except (TypeError, ValueError) as error:
@@ -135,6 +134,10 @@ class PlanCheck:
             run.step(number, step)
         run.end()
         return run.verdict()
+
+    def actions(self, plan: Sequence[object]) -> tuple[Action, ...]:
+        """The steps of a plan; ValueError if one is ill-shaped. Actions stay what they are."""
+        return _Plan.model_validate({"steps": [self.action(step) for step in plan]}).steps
 
     def action(self, step: object) -> object:
         """An Action of a line of text; anything else as it is."""

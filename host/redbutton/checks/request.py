@@ -8,8 +8,9 @@
 | command | a motion from rest, see `Command`; needs a robot's profile |
 """
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -18,7 +19,7 @@ from redbutton.checks.motion import STOP_LATENCY_S, JointPoint, MotionCheck, Per
 from redbutton.checks.own import plan_check_of
 from redbutton.checks.permission import Permission
 from redbutton.checks.plain import flaw
-from redbutton.checks.plan import Action
+from redbutton.checks.plan import MOST_STEPS, Action
 from redbutton.checks.profile import RobotProfile, WithoutScreen
 from redbutton.checks.text import TextScreen
 from redbutton.checks.verdict import ALLOWED, Judgement, Verdict, held, refused, worst
@@ -102,34 +103,34 @@ class RequestCheck:
         except Exception as error:
             return refused("request.error", f"it cannot be judged: {type(error).__name__}")
 
-    def actions(self, question: str) -> list[Action]:
+    def actions(self, question: str) -> tuple[Action, ...]:
         """The steps of the plan in a question that was judged; none if there is no plan."""
-        plan = json.loads(question).get("plan", [])
-        return [Action.model_validate(self._plans.action(step)) for step in plan]
+        return self._plans.actions(json.loads(question).get("plan", ()))
 
     def _verdicts(self, given: dict[str, Any]) -> Iterator[Verdict]:
         world = given.get("world")
         if not given.keys() - {"world"}:
             yield refused("request.empty", "neither text nor plan nor command")
         if "plan" in given:
-            yield self._plans.judge(given["plan"], world)
-            yield from self._permitted(given["plan"])
+            yield from self._planned(given["plan"], world)
         if "text" in given:
             yield self._texts.judge(given["text"], world)
             yield self._meant(given["text"])
         if "command" in given:
             yield self._motion(given["command"])
 
-    def _permitted(self, plan: Any) -> Iterator[Verdict]:
-        """Of steps that the profile does not let the planner take, or not so."""
-        if self._permission is None or not isinstance(plan, list):
-            return
-        for number, step in enumerate(plan):
-            try:
-                action = Action.model_validate(self._plans.action(step))
-            except (ValueError, TypeError):
-                return  # ill-shaped, which the check of plans refuses
-            yield self._permission.step(action, number)
+    def _planned(self, plan: Any, world: Any) -> Iterator[Verdict]:
+        """By the rules of harm, and by what the profile lets the planner do."""
+        steps: Sequence[Action] = ()
+        if isinstance(plan, list) and len(plan) <= MOST_STEPS:
+            with contextlib.suppress(
+                ValueError, TypeError
+            ):  # of what is ill-shaped, `judge` tells
+                plan = steps = self._plans.actions(plan)
+        yield self._plans.judge(plan, world)
+        if self._permission is not None:
+            for number, step in enumerate(steps):
+                yield self._permission.step(step, number)
 
     def _meant(self, text: Any) -> Verdict:
         if self._meaning is not None:

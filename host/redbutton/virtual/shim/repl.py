@@ -81,7 +81,7 @@ def _paste(this):
 
 def _execute(this, source, names):
     """Run it and say how it ended; True if it asks for a soft reset."""
-    error = io.StringIO()
+    error = io.BytesIO()  # what was typed may be no text
     ends = False
     try:
         exec(compile(source, "<stdin>", "exec"), names)
@@ -93,5 +93,5 @@ def _execute(this, source, names):
         ends = True
     except BaseException as raised:
         sys.print_exception(raised, error)
-    say(b"\x04" + error.getvalue().encode() + b"\x04")
+    say(b"\x04" + error.getvalue() + b"\x04")
     return ends

@@ -106,8 +106,17 @@ class World:
         else:
             raise ValueError("the chip has no action " + name)
 
+    def _act(self, name, value):
+        """An error of this model must not look to the firmware like one of its own."""
+        try:
+            self.act(name, value)
+        except Exception as error:
+            self._say(f"error act {name} {value}: {error!r}")
+
     def _flip(self, path, bit):
         holder = self.controller
+        if holder is None:
+            return  # the chip boots: there are no variables yet
         for name in path[:-1]:
             holder = getattr(holder, name)
         value = getattr(holder, path[-1])
@@ -231,11 +240,11 @@ class World:
         if words[0] == "act":
             if self.realtime:
                 self.plant.advance(max(self.plant.now, self._wall()))
-            self.act(words[1], int(words[2]))
+            self._act(words[1], int(words[2]))
         elif words[0] == "lose":
             self.falling.pop(words[1], None)
         elif words[0] == "at":
-            self.plant.at(int(words[1]), self.act, words[2], int(words[3]))
+            self.plant.at(int(words[1]), self._act, words[2], int(words[3]))
         elif words[0] == "power":
             self._reset("power up")
         elif words[0] == "touch":

@@ -24,13 +24,13 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 
 from redbutton.checks.execution import Execution
-from redbutton.checks.goal import Goal, Seen, Trajectory, judge_goal
+from redbutton.checks.goal import Goal, Seen, Trajectory
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
 from redbutton.checks.own import plan_check_of
 from redbutton.checks.permission import Permission
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import RobotProfile
-from redbutton.checks.verdict import Judgement, Verdict, refused
+from redbutton.checks.verdict import Verdict, refused
 from redbutton.crossing import JOINT_TRAJECTORY, Crossing, Side
 from redbutton_ros.kinds import SECOND, load, stamp_ns, twist_of
 
@@ -174,8 +174,7 @@ class Checks:
         except Exception as error:
             return refused("goal.error", f"it cannot be read: {type(error).__name__}")
         here = Seen(seen.pose, seen.people(now), seen.joints(now))
-        said = judge_goal(self._permission, self._goals[name], asked, here, now)
-        return self._execution.goal(asked) if said.verdict is Judgement.ALLOW else said
+        return self._execution.judge(asked, self._goals[name], here, now)
 
     def _asked(self, name: str, message: Any) -> Goal:
         """What a goal's message asks for."""
