@@ -11,8 +11,9 @@ from rich.console import Console
 
 from redbutton.approval.ballot import Quorum, canonical
 from redbutton.approval.desk import Desk
-from redbutton.approval.shown import countdown, lines_of, panels, plain
+from redbutton.approval.shown import countdown, lines_of, panels
 from redbutton.checks.verdict import Judgement, Verdict
+from redbutton.plain import plain
 
 pytestmark = pytest.mark.requirement("SR-26")
 

@@ -18,6 +18,7 @@ from redbutton.bench import latency
 from redbutton.bench.bench_cli import bench_app
 from redbutton.bench.latency import STAGES, Clock, Figures, Kind, Stop, figures
 from redbutton.bench.latency_report import document, picture
+from redbutton.bench.quantile import quantile
 from redbutton.errors import FoundDangerous, NoContact
 from redbutton.virtual.board import FIRMWARE, Change
 
@@ -179,7 +180,7 @@ def test_real_stops_are_never_faster_than_the_model(
     ],
 )
 def test_quantiles_are_the_nearest_rank(values: list[float], q: float, expected: float) -> None:
-    assert latency.quantile(list(values), q) == expected
+    assert quantile(list(values), q) == expected
 
 
 def test_figures_count_what_stopped_and_what_did_not() -> None:

@@ -22,9 +22,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from redbutton.approval.ballot import Vote
 from redbutton.approval.desk import Desk, Outcome, Standing, Waiting
-from redbutton.approval.shown import plain
 from redbutton.errors import ApprovalRefused, NoContact, RedbuttonError
 from redbutton.model import Frozen, first_problem
+from redbutton.plain import plain
 
 PENDING_PERIOD_S = 1.0
 ANSWER_S = 3.0

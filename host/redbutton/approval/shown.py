@@ -10,14 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from redbutton.approval.desk import Waiting
-
-
-def plain(text: str) -> str:
-    """With every character that is not seen as itself written as its escape: control characters,
-    those that change the direction of writing or take no width, line ends."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+from redbutton.plain import plain
 
 
 def lines_of(command: str) -> list[str]:

@@ -3,11 +3,11 @@ quick the stops were. Numbers only; `report` puts them into words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from math import ceil
 from typing import NamedTuple
 
 from redbutton.bench.explained import Explanation, Explanations, explained
 from redbutton.bench.faults import FLIP, Fault, Place, named
+from redbutton.bench.quantile import quantile
 from redbutton.bench.run import FROM_POWER_UP, RESET_MS, TEST_MS, Outcome, Plan, Result
 from redbutton.bench.scenario import Load, Scenario
 
@@ -161,7 +161,7 @@ class Stops(NamedTuple):
 
     def percentile(self, percent: int) -> float:
         """The time that so many percent of the stops did not exceed."""
-        return self.times[max(0, ceil(len(self.times) * percent / 100) - 1)]
+        return quantile(self.times, percent / 100)
 
     def figures(self) -> dict[str, float]:
         """By name; without times only how many."""

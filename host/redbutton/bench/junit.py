@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 from redbutton.bench.faults import FLIP
 from redbutton.bench.findings import SEVERITY
 from redbutton.bench.run import Outcome, Plan, Result
+from redbutton.plain import plain
 
 
 def _name(plan: Plan) -> str:
@@ -31,14 +32,9 @@ def junit(results: Iterable[Result]) -> str:
         text = f"{worst.outcome.value} (the worst of {len(runs)} runs): {worst.words}"
         if worst.outcome is Outcome.DANGEROUS:
             failures += 1
-            failure = ElementTree.SubElement(case, "failure", message=_printable(worst.words))
+            failure = ElementTree.SubElement(case, "failure", message=plain(worst.words))
             failure.text = f"redbutton bench replay {worst.plan.id}"
-        ElementTree.SubElement(case, "system-out").text = _printable(text)
+        ElementTree.SubElement(case, "system-out").text = plain(text)
     suite.set("failures", str(failures))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _printable(text: str) -> str:
-    """Without what no XML may hold; an interpreter's last words are part of a result."""
-    return "".join(one if one.isprintable() else " " for one in text)

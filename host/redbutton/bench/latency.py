@@ -23,6 +23,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, TypeAdapter
 
+from redbutton.bench.quantile import quantile
 from redbutton.bench.rig import Rig
 from redbutton.bench.run import KEY, LATE_MS
 from redbutton.demo.stage import PRESSES, Stage
@@ -345,11 +346,6 @@ def real_total_us(demand: float, changes: Sequence[Change]) -> int | None:
 
 
 # --- figures
-
-
-def quantile(ordered: Sequence[float], q: float) -> float:
-    """The nearest rank: the smallest value that at least the share `q` does not exceed."""
-    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
 def figures(kind: Kind, clock: Clock, stops: Sequence[Stop]) -> Figures:

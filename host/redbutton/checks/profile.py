@@ -33,6 +33,7 @@ from redbutton.checks.hazard import Hazard
 from redbutton.checks.rules import Rule
 from redbutton.errors import ProfileWrong
 from redbutton.model import Frozen
+from redbutton.plain import plain
 
 SIZE_MOST = 1_000_000  # bytes
 DEPTH_MOST = 20  # of nesting
@@ -527,9 +528,9 @@ def load(path: Path) -> RobotProfile:
     try:
         return RobotProfile.model_validate(document.read(data))
     except _Wrong as error:
-        raise ProfileWrong(_line(f"{_shown(path)}:{error.line}: {error}")) from None
+        raise ProfileWrong(plain(f"{_shown(path)}:{error.line}: {error}")) from None
     except ValidationError as error:
-        raise ProfileWrong(_line(f"{_shown(path)}:{document.explain(error)}")) from None
+        raise ProfileWrong(plain(f"{_shown(path)}:{document.explain(error)}")) from None
 
 
 def schema() -> dict[str, Any]:
@@ -675,10 +676,5 @@ def _dotted(where: Where) -> str:
     return f"{text.lstrip('.')}: " if text else ""
 
 
-def _line(text: str) -> str:
-    """Without line ends and whatever else a terminal might obey."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _shown(path: Path) -> str:
-    return _line(str(path))
+    return plain(str(path))

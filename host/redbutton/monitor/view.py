@@ -14,6 +14,7 @@ from redbutton.model import Contacts, Load, SafetyState, State
 from redbutton.monitor.history import KEPT_S, History
 from redbutton.monitor.keys import HANDS
 from redbutton.monitor.letters import WIDTH, large
+from redbutton.plain import plain
 
 LABEL = 15
 CONTACT = 20
@@ -119,7 +120,7 @@ def screen(
         blocks.append(_Block(11, [Text()]))
     if scene.hands:
         blocks.append(_Block(3, [_keys((hand.key, hand.name) for hand in HANDS)]))
-    blocks.append(_Block(2, [_keys(KEYS).append(f"   {_printable(scene.note)}", "bold")]))
+    blocks.append(_Block(2, [_keys(KEYS).append(f"   {plain(scene.note)}", "bold")]))
     lines = _fitting(blocks, height)
     for line in lines:
         line.no_wrap = True
@@ -138,24 +139,19 @@ def _fitting(blocks: list[_Block], height: int) -> list[Text]:
 
 
 def _field(name: str, text: str, style: str = "") -> Text:
-    return Text.assemble((f"{name:<{LABEL}}", "dim"), (_printable(text), style))
+    return Text.assemble((f"{name:<{LABEL}}", "dim"), (plain(text), style))
 
 
 def _fields(name: str, text: str, width: int, style: str = "") -> list[Text]:
     """A field that may need more than one line."""
-    lines = wrap(_printable(text), max(20, width - LABEL))
+    lines = wrap(plain(text), max(20, width - LABEL))
     return [_field("" if i else name, line, style) for i, line in enumerate(lines)]
-
-
-def _printable(text: str) -> str:
-    """One line, whatever somebody has told us."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _title(scene: Scene, clock: datetime, width: int) -> Text:
     left = f"redbutton monitor  {scene.port}" + ("  (virtual board)" if scene.hands else "")
     room = max(0, width - 9)
-    return Text(f"{_printable(left):<{room}.{room}} {clock:%H:%M:%S}", "reverse")
+    return Text(f"{plain(left):<{room}.{room}} {clock:%H:%M:%S}", "reverse")
 
 
 def _colour(state: SafetyState) -> str:

@@ -40,7 +40,6 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
 from redbutton import attestation, key
-from redbutton.approval.shown import plain
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import load as load_profile
 from redbutton.checks.verdict import ALLOWED, Judgement
@@ -48,6 +47,7 @@ from redbutton.crossing import Input, Side, TopicBack
 from redbutton.gate import Gate
 from redbutton.model import State
 from redbutton.owner import Owner
+from redbutton.plain import plain
 from redbutton.session import Fault, Hello, Transition
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros import settings

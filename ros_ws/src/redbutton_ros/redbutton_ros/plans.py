@@ -14,12 +14,12 @@ from typing import Any
 from rclpy.node import Node
 
 from redbutton.approval.channel import Channel, Operators, Report, socket_path
-from redbutton.approval.shown import plain
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import RobotProfile
 from redbutton.checks.request import RequestCheck
 from redbutton.checks.review import Review, desk_of
 from redbutton.checks.verdict import Judgement, refused
+from redbutton.plain import plain
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros.settings import SettingsWrong
 
