@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from redbutton import __version__, attestation, key, udev
+from redbutton import __version__, attestation, configuration, key, udev
 from redbutton.colours import COLOURS
 from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
 from redbutton.journal import JournalEntry, Reading
@@ -150,14 +150,26 @@ def common(
 
 
 @app.command(epilog="Example: redbutton run --port /dev/redbutton --key-file /etc/redbutton/key")
-def run(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> None:
+def run(
+    port: Port = None,
+    key_file: KeyFile = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The host's configuration. Default: $REDBUTTON_CONFIG, else "
+            "/etc/redbutton/host.yaml if it is there."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Own the port and make the heartbeat (without ROS).
 
     The heartbeat proves that this process turns. When it ends, hangs or is killed, the controller
     cuts the power.
     """
-    key_file = key_file or key.default_file()
-    owner = Owner(port, key.load(key_file), attestation.expected(key_file))
+    host = configuration.load(config)
+    key_file = key_file or (Path(host.key_file) if host.key_file else key.default_file())
+    owner = Owner(port or host.port, key.load(key_file), attestation.expected(key_file))
     last: tuple[object, ...] | None = None
     try:
         while True:

@@ -164,3 +164,9 @@ class BadSignature(RedbuttonError):
     """A manifest of firmware is not signed with the key that it should be signed with."""
 
     exit_code = 23
+
+
+class ConfigurationWrong(RedbuttonError):
+    """The host's configuration is missing, malformed, or contradicts itself."""
+
+    exit_code = 31

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from redbutton import document
 from redbutton.checks import profile as profiles
 from redbutton.checks.hazard import Hazard
 from redbutton.checks.profile import Held, RobotProfile
@@ -304,7 +305,7 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
 
 
 def test_a_huge_file_is_not_read(write: Write) -> None:
-    path = write("#" * (profiles.SIZE_MOST + 1))
+    path = write("#" * (document.SIZE_MOST + 1))
     assert refusal(path) == "robot.yaml: is larger than 1000000 bytes"
 
 

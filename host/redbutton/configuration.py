@@ -1,0 +1,32 @@
+"""The host's configuration: one YAML file for `redbutton run` and what runs beside it.
+
+`redbutton run --config /etc/redbutton/host.yaml`. Everything has a default; each part of the host
+says in its own module what its section holds.
+"""
+
+import os
+from pathlib import Path
+
+from redbutton import document
+from redbutton.document import Part
+from redbutton.errors import ConfigurationWrong
+
+ENVIRONMENT = "REDBUTTON_CONFIG"
+DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
+
+
+class HostConfiguration(Part):
+    """`port`: of the controller, None to look for it. `key_file`: the link key, None for the
+    usual one."""
+
+    port: str | None = None
+    key_file: str | None = None
+
+
+def load(path: Path | None = None) -> HostConfiguration:
+    """In `path`, else where REDBUTTON_CONFIG says, else in /etc/redbutton/host.yaml if that is
+    there, else all defaults. ConfigurationWrong names file, line, field and what is wrong."""
+    named = path or os.environ.get(ENVIRONMENT)
+    if named is None and not DEFAULT_FILE.exists():
+        return HostConfiguration()
+    return document.read(Path(named or DEFAULT_FILE), HostConfiguration, ConfigurationWrong)
