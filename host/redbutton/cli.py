@@ -26,6 +26,7 @@ from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
 from redbutton.model import SafetyState
 from redbutton.owner import Owner
+from redbutton.record.diary import open_diary
 from redbutton.session import (
     Attested,
     Fault,
@@ -169,12 +170,27 @@ def run(
     """
     host = configuration.load(config)
     key_file = key_file or (Path(host.key_file) if host.key_file else key.default_file())
-    owner = Owner(port or host.port, key.load(key_file), attestation.expected(key_file))
+    link_key = key.load(key_file)
+    diary = open_diary(host.record.folder)
+    if not diary.on:
+        _say(as_json, "nothing is recorded: see redbutton log init", event="not_recorded")
+    try:
+        owner = Owner(port or host.port, link_key, attestation.expected(key_file), diary)
+    except RedbuttonError as error:
+        diary.note("fault", error=str(error))
+        diary.close()
+        raise
+    diary.begin(configuration.file_of(config), port=owner.port)
     last: tuple[object, ...] | None = None
+    said = ""
     try:
         while True:
             for event in owner.turn():
                 _say_event(as_json, event)
+            if diary.problem != said:
+                said = diary.problem
+                text = f"not recorded: {said}" if said else "recorded again"
+                _say(as_json, text, "magenta", event="record", problem=said)
             state = owner.state()
             shown = (state.state, state.load, state.present, state.problem)
             if shown != last:
@@ -185,6 +201,7 @@ def run(
         _say(as_json, "ended: without a heartbeat the controller stops", event="ended")
     finally:
         owner.close()
+        diary.close()
 
 
 def _say_attested(as_json: bool, event: Attested) -> None:
@@ -264,6 +281,8 @@ def status(port: Port = None, as_json: Json = False) -> None:
     console.print(f"  {'all causes':<20} {', '.join(state.causes) or 'none'}")
     console.print(f"  {'heartbeat age':<20} {state.heartbeat_age_ms} ms")
     console.print(f"  {'journal':<20} {'FAILS to write flash' if state.journal_fails else 'ok'}")
+    if state.record_fails:
+        console.print(f"  {'record':<20} FAILS: what happens is not recorded")
     for name, number in state.counters.model_dump().items():
         console.print(f"  {name.replace('_', ' '):<20} {number}")
 
@@ -461,19 +480,23 @@ def provision_command(
         int | None, typer.Option(help="Of a stop of category 1. 0 to 1000.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the robot is called.")] = None,
+    new_witness: Annotated[
+        bool, typer.Option("--new-witness", help="Let the board make a new witness key.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give board and host one link key, and the board its times and name.
 
     Only in maintenance, like flash. The key is made unless its file is there, and is never shown;
-    what is not named stays as it is on the board. The limits are the controller's.
+    what is not named stays as it is on the board. The limits are the controller's. The board makes
+    a key of its own, too, with which it signs checkpoints of the record.
     """
     from redbutton import maintenance
 
     key_file = key_file or key.default_file()
     with maintenance.Maintenance(port) as board:
-        record = maintenance.provision(
-            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name
+        record, witness_file = maintenance.provision(
+            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name, new_witness
         )
     stored = record.configuration
     for what, asked, kept in (
@@ -499,6 +522,15 @@ def provision_command(
         key_file=str(key_file),
         **record.model_dump(),
     )
+    if witness_file is not None:
+        _say(
+            as_json,
+            f"the board made a witness key; it is told this once, in {witness_file}: move that "
+            "file off this computer, to whoever will verify the record",
+            "yellow",
+            event="witness_key",
+            file=str(witness_file),
+        )
 
 
 @app.command(
@@ -675,9 +707,11 @@ def _add_checks() -> None:
     from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
     from redbutton.checks.profile_cli import profile_app
+    from redbutton.record.record_cli import log_app
 
     app.add_typer(profile_app)
     app.add_typer(bench_app, name="bench")
+    app.add_typer(log_app, name="log")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)

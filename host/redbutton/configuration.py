@@ -10,6 +10,7 @@ from pathlib import Path
 from redbutton import document
 from redbutton.document import Part
 from redbutton.errors import ConfigurationWrong
+from redbutton.record.diary import RecordSection
 
 ENVIRONMENT = "REDBUTTON_CONFIG"
 DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
@@ -17,16 +18,25 @@ DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
 
 class HostConfiguration(Part):
     """`port`: of the controller, None to look for it. `key_file`: the link key, None for the
-    usual one."""
+    usual one. `record`: see RecordSection."""
 
     port: str | None = None
     key_file: str | None = None
+    record: RecordSection = RecordSection()
 
 
 def load(path: Path | None = None) -> HostConfiguration:
     """In `path`, else where REDBUTTON_CONFIG says, else in /etc/redbutton/host.yaml if that is
     there, else all defaults. ConfigurationWrong names file, line, field and what is wrong."""
+    file = file_of(path)
+    if file is None:
+        return HostConfiguration()
+    return document.read(file, HostConfiguration, ConfigurationWrong)
+
+
+def file_of(path: Path | None = None) -> Path | None:
+    """The file that `load` reads; None for all defaults."""
     named = path or os.environ.get(ENVIRONMENT)
     if named is None and not DEFAULT_FILE.exists():
-        return HostConfiguration()
-    return document.read(Path(named or DEFAULT_FILE), HostConfiguration, ConfigurationWrong)
+        return None
+    return Path(named or DEFAULT_FILE)

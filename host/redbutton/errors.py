@@ -170,3 +170,22 @@ class ConfigurationWrong(RedbuttonError):
     """The host's configuration is missing, malformed, or contradicts itself."""
 
     exit_code = 31
+
+
+class RecordFaulty(RedbuttonError):
+    """Entries of the record were changed, dropped, reordered, or are not proven."""
+
+    exit_code = 32
+
+
+class RecordWrong(RedbuttonError):
+    """There is no record where one is looked for, or a file or key of it is not of its form."""
+
+    exit_code = 33
+
+
+class RecordUnwritable(RedbuttonError):
+    """The record cannot be written."""
+
+    exit_code = 34
+    survivable = True

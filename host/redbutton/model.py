@@ -93,7 +93,8 @@ class SafetyState(Frozen):
     `age_ms` bounds how old the measurement is by the host's own clock; `for_s` is how long the
     controller has been seen in this state. `measured` and `counters` are None when UNKNOWN.
     `heartbeat_timeout_ms` is None until the controller has said it.
-    `journal_fails`: the last attempt to write the journal to flash failed.
+    `journal_fails`: the last attempt to write the journal to flash failed. `record_fails`: the
+    owner of the port has something to record that it cannot.
     """
 
     state: State = State.UNKNOWN
@@ -109,6 +110,7 @@ class SafetyState(Frozen):
     counters: Counters | None = None
     refusal: str | None = None
     journal_fails: bool = False
+    record_fails: bool = False
     problem: str | None = None
 
     @property

@@ -15,6 +15,7 @@ from redbutton.journal import JournalAnswer
 from redbutton.link import SerialLink, find_port
 from redbutton.local import Server, socket_path
 from redbutton.model import SafetyState
+from redbutton.record.diary import Diary
 from redbutton.session import Event, Fault, Session
 
 RETRY_S = 0.2
@@ -25,14 +26,19 @@ class Owner:
     """Owns a controller's port, survives its unplugging, and answers its challenges."""
 
     def __init__(
-        self, port: str | None, key: bytes | None, expected: Expected | None = None
+        self,
+        port: str | None,
+        key: bytes | None,
+        expected: Expected | None = None,
+        record: Diary | None = None,
     ) -> None:
         """Open the port now, so that a port that cannot be opened is an error at once.
 
         `port`: its path, or None to look for it. `key`: the link key, or None to only watch.
         `expected`: what the controller must attest before anything is vouched for; None: this
-        package's firmware.
+        package's firmware. `record`: where all of it is recorded; it is not closed here.
         """
+        self.record = record or Diary()
         self.port = port or find_port()
         self.session = Session(
             key,
@@ -67,6 +73,7 @@ class Owner:
         if answer := self.session.answer(now, alive):
             self._write(answer)
         for request in self._server.turn(self.state(), now):
+            self.record.note("stop_request", **request.model_dump())
             self.stop(request.category)
         for event in events:
             if isinstance(event, JournalAnswer):
@@ -76,6 +83,7 @@ class Owner:
         if asked is not None and now >= self._journal_retry:
             self._journal_retry = now + JOURNAL_RETRY_S
             self.ask_journal(asked)
+        self.record.turn(self, events, now)
         return events
 
     def filenos(self) -> list[int]:
@@ -97,6 +105,10 @@ class Owner:
         """Ask for an entry of the controller's journal; a JournalAnswer comes of `turn`."""
         self._write(self.session.ask_journal(sequence, time.monotonic()))
 
+    def ask_witness(self, digest: bytes) -> None:
+        """Ask the controller to sign as a witness; a Witnessed comes of `turn`."""
+        self._write(self.session.ask_witness(digest, time.monotonic()))
+
     def standstill(self) -> None:
         """Report standstill during a delayed stop (SR-05)."""
         self._write(self.session.standstill(time.monotonic()))
@@ -105,7 +117,9 @@ class Owner:
         """The measured state, or UNKNOWN with the reason."""
         state = self.session.state(time.monotonic())
         if state.problem is None and self._problem is not None:
-            return SafetyState(problem=self._problem)
+            state = SafetyState(problem=self._problem)
+        if self.record.fails:
+            return state.model_copy(update={"record_fails": True})
         return state
 
     def close(self) -> None:

@@ -90,7 +90,16 @@ class Fault:
     error: RedbuttonError
 
 
-Event = Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer
+@dataclass(frozen=True)
+class Witnessed:
+    """What the controller signed last as a witness, see wire.WITNESS_FIELDS; b"": nothing."""
+
+    statement: bytes
+
+
+Event = (
+    Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer | Witnessed
+)
 
 
 class _Status(NamedTuple):
@@ -225,6 +234,11 @@ class Session:
         payload = struct.pack(wire.ASK_JOURNAL_LAYOUT, sequence)
         return wire.encode(wire.ASK_JOURNAL, self._next(now), payload)
 
+    def ask_witness(self, digest: bytes, now: float) -> bytes:
+        """A request to sign a digest (32 bytes) as a witness, or with b"" to say what was signed
+        last; a Witnessed follows, if the controller can sign and nothing is lost."""
+        return wire.encode(wire.ASK_WITNESS, self._next(now), digest)
+
     def _ask(self, now: float) -> bytes:
         self._asked = now
         return wire.encode(wire.ASK_HELLO, self._next(now), b"")
@@ -285,6 +299,8 @@ class Session:
             self._take_hello(payload, events)
         elif kind == wire.JOURNAL and (answer := answer_of(payload)):
             events.append(answer)
+        elif kind == wire.WITNESS and len(payload) in (0, struct.calcsize(wire.WITNESS_LAYOUT)):
+            events.append(Witnessed(payload))
 
     def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
         status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))
