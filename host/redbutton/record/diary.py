@@ -16,8 +16,6 @@ from redbutton import attestation
 from redbutton.document import Part
 from redbutton.firmware import wire
 from redbutton.journal import JournalAnswer, entry_of
-from redbutton.model import Frozen
-from redbutton.plain import plain
 from redbutton.record.folder import is_log
 from redbutton.record.recorder import Recorder
 from redbutton.session import Attested, Event, Fault, Hello, Rebooted, Transition, Witnessed
@@ -28,7 +26,6 @@ WITNESS_S = 1.0  # between two requests to sign a checkpoint
 WITNESS_TRIES = 5  # for each: a controller without a witness key does not answer
 COUNT_S = 1.0
 COUNT_NAMES = 64  # counted apart; what comes beyond is counted together
-TEXT_MAX = 2000  # characters of what others have written
 
 
 class RecordSection(Part):
@@ -87,7 +84,7 @@ class Diary:
     def note(self, kind: str, **fields: Any) -> None:
         """Record that something happened. Never waits, never raises."""
         if self._recorder is not None:
-            self._recorder.note(kind, **{name: shown(value) for name, value in fields.items()})
+            self._recorder.note(kind, **fields)
 
     def count(self, now: float, kind: str, name: str, **fields: Any) -> None:
         """The same for what may come often: at once, and then once a second with the number."""
@@ -220,20 +217,6 @@ def open_diary(folder: str | None) -> Diary:
     if folder is None:
         return Diary(Recorder(DEFAULT_FOLDER)) if is_log(DEFAULT_FOLDER) else Diary()
     return Diary(Recorder(Path(folder))) if folder else Diary()
-
-
-def shown(value: Any) -> Any:
-    """A value as it stands in the log: text that can do nothing to who reads it, and no more of
-    it than is needed."""
-    if isinstance(value, Frozen):
-        return shown(value.model_dump(mode="json"))
-    if isinstance(value, dict):
-        return {str(name): shown(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [shown(one) for one in value]
-    if isinstance(value, str):
-        return plain(value[:TEXT_MAX])
-    return value
 
 
 def digest_of(file: Path | None) -> str:

@@ -17,6 +17,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from redbutton.model import Frozen
 from redbutton.plain import plain
 from redbutton.record import entry
 from redbutton.record.writer import MESSAGE_MAX, stamp
@@ -27,6 +28,8 @@ TURN_MAX = 32  # messages sent in a turn
 SILENT_S = 3.0  # so long a note may wait for the disk before that is said
 RESTART_S, RESTART_MAX_S = 1.0, 60.0
 CLOSE_S = 1.0
+TEXT_MAX = 2000  # characters of what others have written
+ENDED = "the process that writes it has ended"
 
 
 class Recorder:
@@ -76,7 +79,7 @@ class Recorder:
         """Record that something happened. Never waits, never raises."""
         try:
             self._say_lost()
-            self._queue(kind, fields)
+            self._queue(kind, shown(fields))
         except Exception:  # whatever the fields are: recording withholds nothing
             self.lost += 1
 
@@ -111,13 +114,14 @@ class Recorder:
             self._hear(now)
             self._say_lost()
             self._tell()
-        except OSError as error:
+        except OSError:
+            self._lose(now, ENDED)
+        except Exception as error:  # whatever it is: recording withholds nothing
             self._lose(now, str(error))
 
     def _tell(self) -> None:
-        assert self._socket is not None
         for _ in range(TURN_MAX):
-            if self._sent >= len(self._waiting):
+            if self._socket is None or self._sent >= len(self._waiting):
                 return
             try:
                 self._socket.send(self._waiting[self._sent][1])
@@ -132,7 +136,7 @@ class Recorder:
             except BlockingIOError:
                 return
             if not message:
-                self._lose(now, "the process that writes it has ended")
+                self._lose(now, ENDED)
                 return
             answer = json.loads(message)
             self._problem = plain(answer["problem"])
@@ -196,3 +200,17 @@ class Recorder:
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(CLOSE_S)
+
+
+def shown(value: Any) -> Any:
+    """A value as it stands in the log: text that can do nothing to who reads it, and no more of
+    it than is needed."""
+    if isinstance(value, Frozen):
+        return shown(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {str(name): shown(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(one) for one in value]
+    if isinstance(value, str):
+        return plain(value[:TEXT_MAX])
+    return value
