@@ -73,8 +73,8 @@ class Owner:
         if answer := self.session.answer(now, alive):
             self._write(answer)
         for request in self._server.turn(self.state(), now):
-            self.record.note("stop_request", **request.model_dump())
             self.stop(request.category)
+            self.record.stop_request(now, **request.model_dump())
         for event in events:
             if isinstance(event, JournalAnswer):
                 self._server.tell_journal(event)

@@ -1,7 +1,8 @@
 """What goes into the record, and when (SR-22).
 
 The owner of the port tells its events to `Diary.turn`; other parts of the host call `note`, or
-`count` for what may come in floods: of those one entry a second and kind, with their number.
+`count` for what may come in floods: those are an entry at once, and then one with their number
+each second, rarer and rarer up to one a minute while they go on: no flood fills the disk (SR-25).
 Without a log all of it does nothing, and `fails` says nothing.
 """
 
@@ -24,7 +25,7 @@ DEFAULT_FOLDER = Path("/var/lib/redbutton/record")
 ASK_S = 0.1  # between two questions for entries of the journal
 WITNESS_S = 1.0  # between two requests to sign a checkpoint
 WITNESS_TRIES = 5  # for each: a controller without a witness key does not answer
-COUNT_S = 1.0
+COUNT_S, COUNT_MAX_S = 1.0, 60.0
 COUNT_NAMES = 64  # counted apart; what comes beyond is counted together
 
 
@@ -48,6 +49,7 @@ class _Count:
     def __init__(self) -> None:
         self.count = 0
         self.due = 0.0
+        self.pause = COUNT_S
         self.fields: dict[str, Any] = {}
 
 
@@ -87,7 +89,7 @@ class Diary:
             self._recorder.note(kind, **fields)
 
     def count(self, now: float, kind: str, name: str, **fields: Any) -> None:
-        """The same for what may come often: at once, and then once a second with the number."""
+        """The same for what may come often; `name` tells apart what is counted apart."""
         if self._recorder is None:
             return
         if (kind, name) not in self._counts and len(self._counts) >= COUNT_NAMES:
@@ -101,7 +103,13 @@ class Diary:
     def _tell_count(self, kind: str, name: str, counted: _Count, now: float) -> None:
         self.note(kind, name=name, count=counted.count, **counted.fields)
         counted.count = 0
-        counted.due = now + COUNT_S
+        counted.due = now + counted.pause
+        counted.pause = min(2 * counted.pause, COUNT_MAX_S)
+
+    def stop_request(self, now: float, reason: str, **by: Any) -> None:
+        """Somebody has requested a stop: each one at once, a flood of the same by its number."""
+        name = ", ".join(f"{name} {value}" for name, value in sorted(by.items()))
+        self.count(now, "stop_request", name, reason=reason, **by)
 
     def begin(self, configuration: Path | None = None, **fields: Any) -> None:
         """What this process is: its configuration and what it expects of the controller."""

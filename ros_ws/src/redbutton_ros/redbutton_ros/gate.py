@@ -48,6 +48,7 @@ from redbutton.gate import Gate
 from redbutton.model import State
 from redbutton.owner import Owner
 from redbutton.plain import plain
+from redbutton.record.diary import digest_of, open_diary
 from redbutton.session import Fault, Hello, Transition
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros import settings
@@ -96,8 +97,18 @@ class GateNodes:
             self._planner = self._node_in(own["planner_domain"])
         profile = load_profile(Path(own["profile"])) if own["profile"] else None
         keys = Path(own["key_file"] or key.default_file())
-        self._port = Owner(own["port"] or None, key.load(keys), attestation.expected(keys))
+        link_key = key.load(keys)
+        self._record = open_diary(own["record"] or None)
+        self._opened.callback(self._record.close)
+        if not self._record.on:
+            self._logger.warning("nothing is recorded: see redbutton log init")
+        self._port = Owner(own["port"] or None, link_key, attestation.expected(keys), self._record)
         self._opened.callback(self._port.close)
+        self._record.begin(
+            port=self._port.port,
+            profile=digest_of(Path(own["profile"]) if own["profile"] else None),
+            parameters=own,
+        )
         now = time.monotonic()
         self._crossing = crossing
         self._gate = Gate(
@@ -125,10 +136,16 @@ class GateNodes:
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
         self._checks = Checks(self._robot, crossing, profile, own) if profile else None
-        self._plans = Plans(self._robot, profile, own, self._begin_plan)
+        self._plans = Plans(self._robot, profile, own, self._begin_plan, self._record)
         self._opened.callback(self._plans.close)
         self._motion = Motion(
-            crossing, sides, self._gate, self._port.state, own["deceleration"], self._checks
+            crossing,
+            sides,
+            self._gate,
+            self._port.state,
+            own["deceleration"],
+            self._checks,
+            self._record,
         )
         self._actions = [
             ActionProxy(action, self._planner, self._robot, self._goal_passes)
@@ -209,6 +226,7 @@ class GateNodes:
         if late > HANG_S:
             hung = f"the gate's executor, for {late:.2f} s"
             self._logger.error(f"hung: {hung}")
+            self._record.count(now, "hung", "gate", seconds=round(late, 2))
             self._conduct = Conduct(self._conduct.withheld, hung, self._conduct.single_domain)
 
     def _look_around(self, now: float) -> None:
@@ -233,6 +251,7 @@ class GateNodes:
                 withheld.append(f"action {action.name}: the robot's server has not ended a goal")
         if withheld and not self._conduct.withheld:
             self._logger.error(f"no heartbeat: {'; '.join(withheld)}")
+            self._record.count(now, "withheld", "gate", reasons=withheld)
         self._conduct = Conduct(withheld, self._conduct.hung, self._conduct.single_domain)
 
     def _said_of(self, entry: Input, now: float) -> str:
@@ -249,6 +268,7 @@ class GateNodes:
         verdict = self._gate.goal(name, server_is_there, self._port.state(), now, check)
         if not verdict.passed:
             self._logger.warning(f"goal for {name} refused: {verdict.reason}")
+            self._record.count(now, "refused", name, reason=verdict.reason)
         return verdict.passed
 
     def _on_alive(self, _: Any) -> None:
@@ -276,7 +296,9 @@ class GateNodes:
         self._logger.warning(
             f"stop requested, category {category}: {plain(reason) or 'no reason'}"
         )
-        return self._port.stop(category)
+        sent = self._port.stop(category)
+        self._record.stop_request(time.monotonic(), reason, by="gate", category=category)
+        return sent
 
     def _log(self, event: object) -> None:
         if isinstance(event, Transition):
