@@ -100,7 +100,7 @@ def show_command(
     number, moment = _since(since)
     shown = 0
     seen = -1
-    while True:
+    while follow or seen < 0:
         size = _size(source)
         for line in _read(source)[1] if size != seen else ():
             try:
@@ -113,12 +113,8 @@ def show_command(
                 if not kind or body.kind in kind:
                     _show(console, body, as_json)
         seen = size
-        if not follow:
-            return
-        try:
+        if follow:
             time.sleep(FOLLOW_S)
-        except KeyboardInterrupt:
-            return
 
 
 def _size(source: Path) -> int:

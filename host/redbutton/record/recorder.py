@@ -125,8 +125,8 @@ class Recorder:
                 return
             try:
                 self._socket.send(self._waiting[self._sent][1])
-            except BlockingIOError:
-                return
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                return  # full; or it has ended, and what it said last is heard first
             self._sent += 1
 
     def _hear(self, now: float) -> None:
@@ -135,6 +135,8 @@ class Recorder:
                 message = self._socket.recv(MESSAGE_MAX)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # it ended with notes unread; what it said comes next
+                continue
             if not message:
                 self._lose(now, ENDED)
                 return
