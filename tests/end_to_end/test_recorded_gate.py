@@ -44,7 +44,7 @@ def test_what_was_refused_judged_and_stopped_is_in_the_log_and_a_flood_is_a_few_
             fields["cause"] == "stop requested" for fields in found.get("transition", [])
         )
 
-    assert wait(there, 30.0), kinds_in(folder)
+    assert wait(there, 30.0), (sorted(kinds_in(folder)), kinds_in(folder).get("transition"))
     found = kinds_in(folder)
     assert 1 < len(found["refused"]) <= 4
     assert sum(int(str(fields["count"])) for fields in found["refused"]) > 20
