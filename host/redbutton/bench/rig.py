@@ -84,7 +84,7 @@ class Rig(Chain):
         return self.board.now + self._later_s
 
     def _send(self, data: bytes) -> None:
-        if self._host.get("killed"):
+        if self._host.get("killed") or self._host.get("stopped"):
             data = b""
         if arrived := self._down.carry(data, self.board.now_us // 1000):
             self.board.write(arrived)

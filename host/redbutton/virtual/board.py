@@ -27,6 +27,7 @@ from redbutton.virtual.cable import Cable
 SHIM = Path(__file__).parent / "shim"
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 END_S = 2.0
+COMMAND_SIZE = 96  # bytes of a line to the shim, see world.py
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class VirtualBoard:
 
     def _command(self, text: str) -> None:
         try:
-            os.write(self._to, text.encode() + b"\n")
+            os.write(self._to, text.encode().ljust(COMMAND_SIZE - 1) + b"\n")
         except BrokenPipeError:
             raise NoContact("the virtual board's process is gone") from None
 

@@ -6,7 +6,8 @@ follows the wall clock; if this process was late, the ticks that it missed are m
 so that a busy machine never looks to the firmware like a slow chip.
 
 Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
-                           | power | touch | stats | variables | quit
+                           | lose SIGNAL | power | touch | stats | variables | quit
+                           each filled up with spaces to COMMAND_SIZE bytes: one call reads it
 Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
                            | stats JSON | variables JSON | reset CAUSE | error TEXT
 WALL_US is the machine's monotonic clock, comparable between processes.
@@ -29,6 +30,7 @@ import micropython
 import utime
 from plant import LAMPS, Plant
 
+COMMAND_SIZE = 96
 LATENESS_STEPS_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 
 
@@ -226,8 +228,8 @@ class World:
             self._read()
 
     def _read(self):
-        data = self._in.readline()
-        if not data:
+        data = self._in.read(COMMAND_SIZE)
+        if len(data) < COMMAND_SIZE:
             self.end()
         words = data.decode().split()
         try:
