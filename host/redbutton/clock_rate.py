@@ -35,6 +35,11 @@ class ClockRate:
         self._counted = 0.0  # by the controller since the beginning, s
         self._least_fast = self._least_slow = float("inf")
 
+    @property
+    def waits(self) -> bool:
+        """Whether the next turn has something to compare."""
+        return self._heard is not None
+
     def turn(self, now: float) -> None:
         """The host is about to read its port, at `now` in s of its monotonic clock.
 

@@ -239,6 +239,25 @@ class Session:
             return self._ask(now)
         return b""
 
+    def due(self, now: float, alive: bool = True) -> float:
+        """When there is something to do again, if nothing is heard until then; `now`: at once."""
+        stop, status = self._stop, self._status
+        if self._clock.waits:
+            return now
+        times = [float("inf")]
+        if stop is not None:
+            times.append(stop.until if stop.taken else stop.last + STOP_PERIOD_S)
+            alive = alive and now < stop.until
+        if self._attest_since is not None and not self._attested and self.fault is None:
+            times.append(self._attest_since + ATTEST_TIMEOUT_S)
+        if not alive or self._signer is None or self.fault is not None:
+            times.append(self._asked + ASK_PERIOD_S)
+        elif status is not None and not self._attested:
+            times.append(self._attest_asked + ATTEST_PERIOD_S)
+        elif status is not None and status.nonce != self._answered:
+            return now
+        return min(times)
+
     def _heartbeat(self, signer: wire.Signer, now: float) -> bytes:
         status = self._status
         if status is None:

@@ -25,6 +25,11 @@ class Line:
         self._waiting: deque[tuple[int, bytes]] = deque()  # (ms when it is there, frame)
         self._before: deque[bytes] = deque(maxlen=REMEMBERED)
 
+    @property
+    def quiet(self) -> bool:
+        """Nothing arrives unless something is sent."""
+        return not self._waiting and not self.faults.get("flood")
+
     def carry(self, data: bytes, now_ms: int) -> bytes:
         """What arrives now, of what was sent now and before."""
         if not self.faults and not self._rest and not self._waiting:

@@ -216,8 +216,14 @@ class LockStepBoard(VirtualBoard):
 
     def advance(self, ms: float) -> bytes:
         """Let the world go on; the bytes that the firmware sent meanwhile."""
-        self.now_us += int(ms * 1000)
-        self._command(f"go {self.now_us}")
+        return self._go(f"go {self.now_us + int(ms * 1000)}")
+
+    def listen(self, ms: int) -> bytes:
+        """As `advance`, but no further than to the end of the ms in which something was sent."""
+        return self._go(f"listen {self.now_us + ms * 1000}")
+
+    def _go(self, command: str) -> bytes:
+        self._command(command)
         sent = b""
         idle = False
         while not idle:
@@ -228,7 +234,8 @@ class LockStepBoard(VirtualBoard):
                 raise NoContact(f"the virtual board's process is gone: {last[-300:]}")
             for line in lines:
                 if self._note(line) == "idle":
-                    idle = int(line.split()[1]) >= self.now_us
+                    self.now_us = int(line.split()[1])
+                    idle = True
         return sent + self._drain()
 
     def write(self, data: bytes) -> None:

@@ -6,6 +6,8 @@ follows the wall clock; if this process was late, the ticks that it missed are m
 so that a busy machine never looks to the firmware like a slow chip.
 
 Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
+                           | listen MICROSECONDS (as go, but no further than to the end of the
+                           millisecond in which the firmware may have sent something)
                            | lose SIGNAL | power | touch | stats | variables | quit
                            each filled up with spaces to COMMAND_SIZE bytes: one call reads it
 Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
@@ -46,6 +48,8 @@ class World:
         self._lateness = [0] * (len(LATENESS_STEPS_US) + 1)
         self._latest = 0
         self._granted = 0
+        self._listening_since = None  # in lock-step: the outside waits for what is sent
+        self.sent = False  # something, perhaps, since the firmware slept
         self._in = open(commands, "rb", 0)
         self._out = open(trace, "wb", 0)
         self._poll = select.poll()
@@ -163,6 +167,9 @@ class World:
         if self.thrown is not None:
             raise self.thrown
         self._account()
+        if self.sent or self.controller is None:
+            self.sent = False
+            self._let_read()
         self._advance(self.plant.now + self.lasts(microseconds))
         while self._hang:
             hang, self._hang = self._hang, 0
@@ -214,6 +221,12 @@ class World:
         self._lateness[step] += 1
         self._latest = max(self._latest, microseconds)
 
+    def _let_read(self):
+        """The outside wants to go on only when it has read what was sent."""
+        if self._listening_since is not None:
+            ticks = (self.plant.now - self._listening_since + 999) // 1000
+            self._granted = min(self._granted, self._listening_since + ticks * 1000)
+
     def _await_grant(self):
         """Lock-step: everything that was granted is done; wait for more. True if time moved."""
         self.plant.advance(self._granted)
@@ -251,7 +264,8 @@ class World:
             self._reset("power up")
         elif words[0] == "touch":
             self._touch()
-        elif words[0] == "go":
+        elif words[0] in ("go", "listen"):
+            self._listening_since = self._granted if words[0] == "listen" else None
             self._granted = int(words[1])
         elif words[0] == "stats":
             self._say("stats " + json.dumps(self._stats()))
