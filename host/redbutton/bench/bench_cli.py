@@ -30,13 +30,14 @@ latency_cli.register(bench_app)
 @bench_app.command("list", epilog="Example: redbutton bench list --json | jq '.faults[].name'")
 def list_command(as_json: Json = False) -> None:
     """Show the scenarios and the faults that there are."""
-    from redbutton.bench.faults import FAULTS
+    from redbutton.bench.faults import ELSEWHERE, FAULTS
     from redbutton.bench.scenario import shipped
 
     if as_json:
         scenarios = [one.model_dump(mode="json", by_alias=True) for one in shipped().values()]
         faults = [one.model_dump(mode="json") for one in FAULTS.values()]
-        print(json.dumps({"scenarios": scenarios, "faults": faults}))
+        elsewhere = [one._asdict() for one in ELSEWHERE]
+        print(json.dumps({"scenarios": scenarios, "faults": faults, "elsewhere": elsewhere}))
         return
     console = Console()
     table = Table("scenario", "what happens")
@@ -50,6 +51,10 @@ def list_command(as_json: Json = False) -> None:
     print(
         "memory.VARIABLE.BIT: a bit of the firmware's memory flips, such as memory.decide.state.0"
     )
+    table = Table("not modelled here", "tried by", "found")
+    for other in ELSEWHERE:
+        table.add_row(*other)
+    console.print(table)
 
 
 @bench_app.command(

@@ -21,13 +21,16 @@ from redbutton.bench.rig import Rig
 from redbutton.bench.run import FROM_POWER_UP, KEY, Outcome, Placed, Plan, Result, run
 from redbutton.bench.scenario import Scenario, Start, shipped
 from redbutton.errors import CampaignDiffers
-from redbutton.model import Frozen, first_problem
+from redbutton.model import Frozen, State, first_problem
 from redbutton.virtual.board import FIRMWARE
 from redbutton.virtual.chain import firmware_on
 
 RESULTS = "runs.jsonl"
 FEW = 200  # runs that are handed to the workers ahead of time
-MEMORY_SCENARIO = "button"
+# Where bits of the memory flip: once while the controller is in each of these states, between
+# these ms.
+MEMORY_SCENARIO = "reset-then-press"
+MEMORY_STATES = {State.STOPPED: (0, 400), State.TESTING: (460, 840), State.RUN: (1000, 1100)}
 LARGE = 128  # bits; of larger variables some are flipped
 DENSE_MS = (-1, 1)  # instants around a demand
 PAIRED = (Place.BUTTON, Place.RELAY, Place.MIRROR, Place.DRIVE, Place.INPUT, Place.CHIP)
@@ -58,9 +61,8 @@ def plans(campaign: Campaign) -> Iterator[Plan]:
             for at in _instants(scenario, fault, campaign.instants, rng):
                 placed = Placed(fault=fault.name, at=at)
                 found.append(Plan(scenario=scenario.name, faults=(placed,), seed=campaign.seed))
-    if campaign.memory:
-        names = [scenario.name for scenario in scenarios]
-        found += _flips(MEMORY_SCENARIO if MEMORY_SCENARIO in names else names[0], campaign, rng)
+    if campaign.memory and MEMORY_SCENARIO in [scenario.name for scenario in scenarios]:
+        found += _flips(campaign, rng)
     for _ in range(campaign.pairs):
         scenario = rng.choice([one for one in scenarios if not one.has_fault])
         two = rng.sample([fault for fault in faults if fault.place in PAIRED], 2)
@@ -82,16 +84,17 @@ def _instants(scenario: Scenario, fault: Fault, more: int, rng: random.Random) -
     return sorted(instants)
 
 
-def _flips(scenario: str, campaign: Campaign, rng: random.Random) -> Iterator[Plan]:
-    """Every bit of every variable of the running firmware once; of large ones some."""
-    until = shipped()[scenario].until
+def _flips(campaign: Campaign, rng: random.Random) -> Iterator[Plan]:
+    """Every bit of every variable of the running firmware, once in each state; of large ones
+    some."""
     with Rig(KEY, campaign.seed) as rig:
         rig.step(100)
         variables = rig.board.variables()
     for name, bits in sorted(variables.items()):
         for bit in range(bits) if bits <= LARGE else rng.sample(range(bits), LARGE // 4):
-            placed = Placed(fault=f"{FLIP}{name}.{bit}", at=rng.randrange(until))
-            yield Plan(scenario=scenario, faults=(placed,), seed=campaign.seed)
+            for since, until in MEMORY_STATES.values():
+                placed = Placed(fault=f"{FLIP}{name}.{bit}", at=rng.randrange(since, until))
+                yield Plan(scenario=MEMORY_SCENARIO, faults=(placed,), seed=campaign.seed)
 
 
 def firmware_digest(firmware: Sequence[Path] = (FIRMWARE,)) -> str:

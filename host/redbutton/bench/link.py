@@ -14,8 +14,8 @@ FLOOD_BYTES = 64  # in a millisecond
 class Line:
     """One direction. `faults`: what happens, each with its strength; empty: nothing does.
 
-    loss, corruption, repetition, reordering: permille of the frames. delay: ms. flood, unplugged,
-    baud: 1.
+    loss, corruption, duplication, repetition, reordering: permille of the frames. delay: ms.
+    flood, unplugged, baud: 1.
     """
 
     def __init__(self, seed: int, faults: dict[str, int]) -> None:
@@ -59,6 +59,8 @@ class Line:
             changed = bytearray(frame)
             changed[bit // 8] ^= 1 << bit % 8
             frames = [bytes(changed)]
+        if frames and self._happens("duplication"):
+            frames *= 2
         if self._before and self._happens("repetition"):
             frames.append(self._random.choice(self._before))
         if self._waiting and self._happens("reordering"):
