@@ -173,8 +173,9 @@ def campaign(
             progress.advance(task)
             if result.outcome is Outcome.DANGEROUS:
                 progress.console.print(f"dangerous: {result.plan.id}: {result.words}")
-    text = campaigns.summary(asked, store.results)
-    (out / "campaign.json").write_text(text + "\n")
+    speed = campaigns.Speed.of(len(todo), time.monotonic() - began)
+    text = campaigns.summary(asked, store.results, speed)
+    (out / campaigns.SUMMARY).write_text(text + "\n")
     (out / "junit.xml").write_text(junit(store.results))
     if as_json:
         print(text)
@@ -182,12 +183,11 @@ def campaign(
         for outcome, count in campaigns.counted(store.results).items():
             print(f"{count:7} {outcome.value}")
         if todo:
-            seconds = time.monotonic() - began
-            print(f"{len(todo)} runs in {seconds:.0f} s, {len(todo) / seconds:.1f} a second")
+            print(speed.words())
     single = [one for one in store.results if len(one.plan.faults) < 2]
     if found := campaigns.counted(single)[Outcome.DANGEROUS]:
         raise FoundDangerous(
-            f"{found} runs with one fault were dangerous: see {out / 'campaign.json'}"
+            f"{found} runs with one fault were dangerous: see {out / campaigns.SUMMARY}"
         )
 
 

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
@@ -26,6 +27,7 @@ from redbutton.virtual.board import FIRMWARE
 from redbutton.virtual.chain import firmware_on
 
 RESULTS = "runs.jsonl"
+SUMMARY = "campaign.json"
 FEW = 200  # runs that are handed to the workers ahead of time
 # Where bits of the memory flip: once while the controller is in each of these states, between
 # these ms.
@@ -195,13 +197,53 @@ def counted(results: Iterable[Result]) -> Mapping[Outcome, int]:
     return counts
 
 
-def summary(campaign: Campaign, results: Sequence[Result]) -> str:
+class Speed(Frozen):
+    """Of the runs of one call. `processor_s`: of all processes together, the firmware's too."""
+
+    runs: int
+    seconds: float
+    processor_s: float
+    cores: int
+
+    @classmethod
+    def of(cls, runs: int, seconds: float) -> "Speed":
+        """Of what this process and those that it has waited for did."""
+        used = [
+            resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        ]
+        return cls(
+            runs=runs,
+            seconds=seconds,
+            processor_s=sum(one.ru_utime + one.ru_stime for one in used),
+            cores=os.cpu_count() or 1,
+        )
+
+    def words(self) -> str:
+        """In one line."""
+        each = self.processor_s / max(1, self.runs)
+        return (
+            f"{self.runs} runs in {self.seconds:.0f} s on {self.cores} cores, "
+            f"{self.runs / max(0.001, self.seconds):.1f} a second; {each:.2f} s of processor time "
+            "each"
+        )
+
+
+def speed_of(folder: Path) -> Speed | None:
+    """How fast the last call was that added to a campaign; None if nothing says so."""
+    try:
+        return Speed.model_validate(json.loads((folder / SUMMARY).read_text())["speed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def summary(campaign: Campaign, results: Sequence[Result], speed: Speed) -> str:
     """As JSON: the campaign, the counts, and every run that was dangerous or late."""
     bad = [one for one in results if one.outcome in (Outcome.DANGEROUS, Outcome.LATE)]
     return json.dumps(
         {
             "campaign": campaign.model_dump(mode="json"),
             "runs": len(results),
+            "speed": speed.model_dump(),
             "outcomes": {outcome.value: count for outcome, count in counted(results).items()},
             "dangerous_or_late": [
                 {"run": one.plan.id, "outcome": one.outcome.value, "words": one.words}
