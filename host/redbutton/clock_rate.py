@@ -18,6 +18,9 @@ written), what went by before says nothing, and counting begins anew.
 RATE = 0.05
 SLACK_S = 0.1
 LEAP_S = 0.1
+# What the virtual board in real time says that it is. A busy computer makes its clock stand still
+# and catch up, which is no fault of anything.
+UNSTEADY_BOARD = b"VIRTUAL1".hex()
 UPTIME = 0x3FFFFFFF  # ms; then the controller's uptime begins at 0 again (firmware/link.py)
 
 

@@ -1,6 +1,7 @@
 """A controller whose clock runs at another rate than the host's gets no heartbeat (SR-04)."""
 
 import random
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -8,9 +9,22 @@ import pytest
 from redbutton.bench.rig import Rig
 from redbutton.clock_rate import ClockRate
 from redbutton.errors import ClockWrong
-from redbutton.session import Fault
+from redbutton.firmware import decide, wire
+from redbutton.session import Fault, Session
 
 STATUS_MS = 20
+
+
+def hello(board: bytes) -> bytes:
+    """As a controller says who it is."""
+    payload = struct.pack(wire.HELLO_LAYOUT, 1, b"\x00\x01\x00", board, bytes(4), 100, 0, 2)
+    return wire.encode(wire.HELLO, 0, payload)
+
+
+def status(sequence: int, uptime: int, echo: int) -> bytes:
+    """As a controller says its uptime."""
+    fields = (b"nonce--1", 1, uptime, decide.STOPPED, 0, 0, 2, 4, 0, 5, echo, 0, 0, 0, 0, 0, 0, 0)
+    return wire.encode(wire.STATUS, sequence, struct.pack(wire.STATUS_LAYOUT, *fields))
 
 
 def found_after(
@@ -91,6 +105,23 @@ def test_the_uptime_may_begin_at_0_again() -> None:
     clock = ClockRate()
     steady(clock, 0, 3000, 0x3FFFFFFF - 1000)
     assert clock.wrong is None
+
+
+@pytest.mark.parametrize(("board", "judged"), [(b"BOARD-ID", True), (b"VIRTUAL1", False)])
+def test_only_a_virtual_board_in_real_time_may_stand_still(board: bytes, judged: bool) -> None:
+    """It does where the computer is busy, and catches up."""
+    session = Session()
+    session.opened(0.0)
+    session.receive(hello(board), 0.0)
+    events = []
+    for ms in range(0, 1000, 20):
+        sent = wire.decode(session.answer(ms / 1000, alive=False).strip())
+        echo = sent[2] if sent else 0
+        events += session.receive(status(ms // 20, ms // 2, echo), ms / 1000 + 0.001)
+    assert [one for one in events if isinstance(one, Fault)] == (
+        [Fault(session.fault)] if judged and session.fault else []
+    )
+    assert (session.fault is not None) == judged
 
 
 # --- the real firmware
