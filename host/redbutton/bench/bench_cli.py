@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -228,6 +229,9 @@ def _write(file: Path, data: bytes) -> None:
 @bench_app.command(epilog="Example: redbutton bench planted no-latch weld-ignored")
 def planted(
     names: Annotated[list[str] | None, typer.Argument(help="Defects; all, if none.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many runs for each; 0: all, some hundreds.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Plant defects into a copy of the firmware, and say which run finds each.
@@ -244,7 +248,8 @@ def planted(
     missed = False
     for name in names or defects.DEFECTS:
         with tempfile.TemporaryDirectory(prefix="redbutton-") as folder:
-            found = defects.find(defects.DEFECTS[name], defects.plans(), Path(folder))
+            plans = islice(defects.plans(), limit or None)
+            found = defects.find(defects.DEFECTS[name], plans, Path(folder))
         missed = missed or found.plan is None
         run = found.plan.id if found.plan else None
         if as_json:
