@@ -65,6 +65,13 @@ def test_what_a_fault_leads_to_is_read_from_the_load(fault: str, expected: Outco
     assert outcome(fault, 150) is expected
 
 
+@pytest.mark.requirement("SR-02")
+def test_an_interrupt_that_never_was_there_is_found_at_power_up() -> None:
+    """The fault is older than the firmware's handler."""
+    result, _ = run(BUTTON, parse("button:contact_a.interrupt-lost@-1:1"))
+    assert result.words == "the load is not on from 0 to 300 ms"
+
+
 @pytest.mark.requirement("SR-14")
 @pytest.mark.parametrize("fault", ["chip.hangs", "chip.hangs-without-watchdog"])
 def test_a_chip_that_hangs_stops_the_robot(fault: str) -> None:

@@ -65,7 +65,8 @@ class Pin:
             except Exception:
                 world.world.falling.pop(name, None)
 
-        world.world.falling[name] = fall
+        if name not in world.world.lost:
+            world.world.falling[name] = fall
         return Interrupt(name, trigger)
 
 

@@ -64,6 +64,7 @@ class World:
         self.thrown = None  # out of a scheduled call
         self._touched = False
         self.falling = {}  # interrupt handlers by signal
+        self.lost = set()  # signals that raise no interrupt any more
         self.controller = None  # the firmware's, for faults of its memory
         self._hang = 0  # us that the processor will stand still
         self._deaf = False
@@ -257,6 +258,7 @@ class World:
                 self.plant.advance(max(self.plant.now, self._wall()))
             self._act(words[1], int(words[2]))
         elif words[0] == "lose":
+            self.lost.add(words[1])
             self.falling.pop(words[1], None)
         elif words[0] == "at":
             self.plant.at(int(words[1]), self._act, words[2], int(words[3]))
