@@ -170,3 +170,9 @@ class ConfigurationWrong(RedbuttonError):
     """The host's configuration is missing, malformed, or contradicts itself."""
 
     exit_code = 31
+
+
+class ClockWrong(RedbuttonError):
+    """The controller's clock and the host's run at different rates."""
+
+    exit_code = 40

@@ -135,6 +135,8 @@ class SafetyState(Frozen):
             text += f", first cause: {self.first_cause}"
         if self.present:
             text += f"; blocking a reset: {', '.join(self.present)}"
+        if self.problem:
+            text += f"; no heartbeat: {self.problem}"
         return text
 
 
