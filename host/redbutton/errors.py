@@ -170,3 +170,21 @@ class ConfigurationWrong(RedbuttonError):
     """The host's configuration is missing, malformed, or contradicts itself."""
 
     exit_code = 31
+
+
+class WrongBoard(RedbuttonError):
+    """A board is on the port, but not the one that was asked for: a controller, or the probe."""
+
+    exit_code = 45
+
+
+class SelftestFailed(RedbuttonError):
+    """The rig of the bench is not wired as it should be, so that it proves nothing."""
+
+    exit_code = 46
+
+
+class CannotCause(RedbuttonError):
+    """A scenario or a fault that this rig cannot cause."""
+
+    exit_code = 47

@@ -21,8 +21,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from redbutton.attestation import Configuration, Expected
-from redbutton.errors import AttestationFailed, RedbuttonError, VersionMismatch, WrongKey
+from redbutton.errors import (
+    AttestationFailed,
+    RedbuttonError,
+    VersionMismatch,
+    WrongBoard,
+    WrongKey,
+)
 from redbutton.firmware import wire
+from redbutton.firmware.probe import protocol
 from redbutton.journal import JournalAnswer, answer_of
 from redbutton.model import (
     Contacts,
@@ -285,6 +292,8 @@ class Session:
             self._take_hello(payload, events)
         elif kind == wire.JOURNAL and (answer := answer_of(payload)):
             events.append(answer)
+        elif kind in protocol.FROM_PROBE:
+            self._fail(WrongBoard("the board on this port is the bench's probe, no controller"), events)
 
     def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
         status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))
