@@ -1,10 +1,11 @@
 """The bench harness: reads and checks `probe.yaml`, and makes pin map, list and drawing of it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from source import (
     FOLDER,
     PICO_INTERNAL,
@@ -38,7 +39,7 @@ class Article(_Strict):
     mpn: str
     rating: str
     note: str = ""
-    needs: dict[str, int] = {}
+    needs: dict[str, int] = Field(default_factory=dict)
 
 
 class Output(_Strict):
@@ -74,7 +75,7 @@ class Sense(_Strict):
     gpio: int
     function: str
     article: str = ""
-    ends: list[str] = []
+    ends: list[str] = Field(default_factory=list)
     made_from: int | None = None
 
 
@@ -100,7 +101,8 @@ class Harness(_Strict):
     def ends(self) -> dict[str, list[str]]:
         """Each end outside of the harness board, and what of it hangs there."""
         found: dict[str, list[str]] = {}
-        where = [(f"GPIO{gpio} switch", switch.ends) for gpio, switch in self.switches.items()]
+        where: list[tuple[str, Sequence[str]]] = []
+        where += [(f"GPIO{gpio} switch", switch.ends) for gpio, switch in self.switches.items()]
         where += [(f"GPIO{sense.gpio} sense", sense.ends) for sense in self.senses.values()]
         where += [(f"GPIO{gpio} sense", raw.ends) for gpio, raw in self.raw.items()]
         where += [(f"link to {other}", [one]) for one, other in self.links]
@@ -146,6 +148,16 @@ def _check(harness: Harness) -> None:
     order = [sense.gpio for sense in harness.senses.values()]
     if order != list(range(order[0], order[0] + len(order))):
         raise SourceError("senses: their GPIOs are not side by side, in this order")
+    _check_outputs(harness)
+    for sense in harness.senses.values():
+        if bool(sense.article) == (sense.made_from is not None):
+            raise SourceError(f"GPIO{sense.gpio}: either an article, or made from another GPIO")
+    for article in [*_direct(harness), *(n for a in harness.articles.values() for n in a.needs)]:
+        if article not in harness.articles:
+            raise SourceError(f"unknown article {article}")
+
+
+def _check_outputs(harness: Harness) -> None:
     for name, output in harness.outputs.items():
         if sum(not high for high in output.states.values()) != 1:
             raise SourceError(f"{name}: one state, and only one, is without a high pin")
@@ -155,12 +167,6 @@ def _check(harness: Harness) -> None:
     moved = [g for o in harness.outputs.values() for high in o.states.values() for g in high]
     if Counter(moved) != Counter(list(harness.switches)):
         raise SourceError("switches: each belongs to one state of one output")
-    for sense in harness.senses.values():
-        if bool(sense.article) == (sense.made_from is not None):
-            raise SourceError(f"GPIO{sense.gpio}: either an article, or made from another GPIO")
-    for article in [*_direct(harness), *(n for a in harness.articles.values() for n in a.needs)]:
-        if article not in harness.articles:
-            raise SourceError(f"unknown article {article}")
 
 
 def _direct(harness: Harness) -> list[str]:

@@ -1,14 +1,14 @@
 """The bench's probe: a second Pico that moves the controller's contacts and times its load.
 
-However this program ends, by an exception, by its own watchdog or by a person at the prompt (Ctrl-C),
-all outputs are low, and all that hangs on them is released: the stopped side. See hardware/probe.yaml.
+However this program ends, by an exception, by its own watchdog or by a person at the prompt
+(Ctrl-C), all outputs are low, and all that hangs on them is released: the stopped side. See
+hardware/probe.yaml.
 """
 
 import switches
 
 hands = switches.Switches()  # every output low, before anything that could fail
 
-import hashlib  # noqa: E402
 import struct  # noqa: E402
 import time  # noqa: E402
 
@@ -20,7 +20,9 @@ import protocol  # noqa: E402
 import recorder  # noqa: E402
 
 WATCHDOG_MS = 2000  # more than a host that stops reading holds it up
-WATCHDOG_ENABLE = 0x4005B000  # of the RP2040: its control register, to clear bits (datasheet 2.1.2)
+WATCHDOG_ENABLE = (
+    0x4005B000  # of the RP2040: its control register, to clear bits (datasheet 2.1.2)
+)
 ENABLE = 1 << 30
 
 
@@ -31,7 +33,7 @@ def run() -> None:
         protocol.MAGIC,
         bytes(protocol.VERSION),
         machine.unique_id(),
-        protocol.map_id(harness.OUTPUTS, harness.SENSES, hashlib.sha256),
+        protocol.map_id(harness.OUTPUTS, harness.SENSES),
     )
     this = probe.Probe(hands, recorder.Recorder(), port.Port(), identity)
     watchdog = machine.WDT(timeout=WATCHDOG_MS)

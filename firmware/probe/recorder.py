@@ -63,6 +63,7 @@ def record() -> None:
 def pulses() -> None:
     """High from a rising edge on, while no level lasts for 64 cycles."""
     wrap_target()
+    label("silent")
     wait(0, pin, 0).side(0)
     wait(1, pin, 0).side(0)
     label("risen")
@@ -78,7 +79,6 @@ def pulses() -> None:
     label("low")
     jmp(pin, "risen").side(1)
     jmp(x_dec, "low").side(1)
-    label("silent")
     wrap()
 
 
@@ -104,7 +104,7 @@ class Recorder:
             0, record, freq=SAMPLE_HZ, in_base=Pin(harness.FIRST_SENSE)
         )
         self._dma = rp2.DMA()
-        self._began = 0
+        self._began = time.ticks_us()
         self.arm()
 
     def arm(self) -> None:
@@ -127,13 +127,14 @@ class Recorder:
         self._began = time.ticks_us()
 
     def now(self) -> int:
-        """Time since `arm`, us."""
+        """Time since `arm`, us; for eight minutes."""
         return time.ticks_diff(time.ticks_us(), self._began)
 
     @property
     def count(self) -> int:
         """How many changes were recorded. The first one is what was there at first."""
-        return (len(self._words) - self._dma.count) // 2
+        left: int = self._dma.count  # type: ignore[attr-defined]  # the stubs do not know it
+        return (len(self._words) - left) // 2
 
     @property
     def lost(self) -> bool:

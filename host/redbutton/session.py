@@ -293,7 +293,9 @@ class Session:
         elif kind == wire.JOURNAL and (answer := answer_of(payload)):
             events.append(answer)
         elif kind in protocol.FROM_PROBE:
-            self._fail(WrongBoard("the board on this port is the bench's probe, no controller"), events)
+            self._fail(
+                WrongBoard("the board on this port is the bench's probe, no controller"), events
+            )
 
     def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
         status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))

@@ -1,6 +1,6 @@
 """The host of a run in real time, in a process of its own: session, port, and what befalls them.
 
-usage: python -m redbutton.bench.host PORT KEY_FILE    (waits for `go`)
+usage: python -m redbutton.bench.host PORT KEY_FILE SEED    (waits for `go`)
 
 Lines in:   go | stop CATEGORY | link NAME VALUE | host NAME VALUE   (VALUE 0: no longer)
 Lines out, JSON:
@@ -33,6 +33,9 @@ from redbutton.session import Fault, Hello, Session
 TURN_S = 0.005
 FAULTY_TURN_S = 0.001  # faults of the link are told in milliseconds
 RETRY_S = 0.02
+GO = b"go\n"
+STATUS = ("boot", "uptime", "state", "inputs", "first", "causes", "present")
+EVENT = ("boot", "uptime", "before", "after", "cause")
 UNREAD_MAX = 4096  # bytes that the system keeps for a host that does not read
 
 
@@ -56,9 +59,7 @@ class Host:
         self._session = self._new_session()
 
     def _new_session(self) -> Session:
-        return Session(
-            self._key, first_sequence=secrets.randbelow(65536), expected=self._expected
-        )
+        return Session(self._key, first_sequence=secrets.randbelow(65536), expected=self._expected)
 
     def run(self) -> None:
         """Until standard input ends."""
@@ -154,12 +155,10 @@ class Host:
             _, kind, _, payload = frame
             if kind == wire.STATUS and len(payload) == struct.calcsize(wire.STATUS_LAYOUT):
                 told = _named(wire.STATUS_FIELDS, wire.STATUS_LAYOUT, payload)
-                names = ("boot", "uptime", "state", "inputs", "first", "causes", "present")
-                _say(status=[time.monotonic(), *(told[name] for name in names)])
+                _say(status=[time.monotonic(), *(told[name] for name in STATUS)])
             elif kind == wire.EVENT and len(payload) == struct.calcsize(wire.EVENT_LAYOUT):
                 told = _named(wire.EVENT_FIELDS, wire.EVENT_LAYOUT, payload)
-                names = ("boot", "uptime", "before", "after", "cause")
-                _say(event=[time.monotonic(), *(told[name] for name in names)])
+                _say(event=[time.monotonic(), *(told[name] for name in EVENT)])
 
 
 def _named(fields: tuple[str, ...], layout: str, payload: bytes) -> dict[str, int]:
@@ -183,7 +182,7 @@ def main() -> None:
     try:
         host = Host(port, Path(key_file), int(seed))
         _say(ready=True)
-        if sys.stdin.buffer.raw.readline() == b"go\n":  # type: ignore[attr-defined]
+        if os.read(0, len(GO)) == GO:
             host.run()
     except RedbuttonError as error:
         _say(error=str(error))

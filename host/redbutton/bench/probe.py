@@ -5,10 +5,10 @@ clock since `arm`, or seconds of time.monotonic() where it says so.
 """
 
 import contextlib
-import hashlib
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from typing_extensions import Self
@@ -36,7 +36,7 @@ WHERE = {f"switch {name}": where for name, _, where in harness.OUTPUTS} | {
     f"sense {name}": f"{where} to GPIO{gpio}" for name, gpio, where in harness.SENSES
 }
 BITS = {name: gpio - harness.FIRST_SENSE for name, gpio, _ in harness.SENSES}
-MAP = protocol.map_id(harness.OUTPUTS, harness.SENSES, hashlib.sha256)
+MAP = protocol.map_id(harness.OUTPUTS, harness.SENSES)
 
 
 class Edge(NamedTuple):
@@ -196,7 +196,7 @@ class Probe:
             if missing is None:
                 return self._trace([self._records[i] for i in range(count)])
             self._send(protocol.ASK_TRACE, struct.pack(protocol.ASK_TRACE_LAYOUT, missing))
-            self._listen(ANSWER_S, lambda index=missing: index in self._records)
+            self._listen(ANSWER_S, partial(self._records.__contains__, missing))
         raise RigFailed(f"{self.port}: the probe does not tell what it recorded")
 
     def _trace(self, records: list[tuple[int, int]]) -> Trace:
@@ -229,9 +229,12 @@ class Probe:
         for _ in range(tries):
             sequence = self._send(kind, payload)
             seconds = ANSWER_S if tries > 1 else CONTACT_S
-            if self._listen(seconds, lambda mine=sequence: self._status.get("echo") == mine):
+            if self._listen(seconds, partial(self._echoed, sequence)):
                 return
         raise NoContact(f"{self.port}: the probe does not answer")
+
+    def _echoed(self, sequence: int) -> bool:
+        return self._status.get("echo") == sequence
 
     def _listen(self, seconds: float, until: Callable[[], bool]) -> bool:
         end = time.monotonic() + seconds

@@ -152,7 +152,7 @@ class RealRig:
         self.identity: dict[str, Any] | None = None
         self._touched = False  # the host was not left as it began
         self.host = HostProcess(port, key_file, self._seed)
-        self._standby = HostProcess(port, key_file, self._seed)
+        self._standby: HostProcess | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -165,7 +165,8 @@ class RealRig:
 
     def __exit__(self, *error: object) -> None:
         self.host.end()
-        self._standby.end()
+        if self._standby is not None:
+            self._standby.end()
 
     # --- time goes by
 
@@ -175,7 +176,8 @@ class RealRig:
             self.probe.turn()
         for said in self.host.heard():
             self._take(said)
-        self._standby.heard()
+        if self._standby is not None:
+            self._standby.heard()
 
     def _take(self, said: dict[str, Any]) -> None:
         if "status" in said:
@@ -334,18 +336,24 @@ class RealRig:
         else:
             self.host.tell(f"{kind} {what} {act.value}")
 
+    def stand_by(self) -> None:
+        """Have another host ready, which begins at once when this one is dead."""
+        if self._standby is None:
+            self._standby = HostProcess(self.port, self._key_file, self._seed)
+        other = self._standby
+        self._until(lambda: other.ready, START_S, "no other host starts")
+
     def _replace_host(self) -> None:
         self.host.end()
-        self.host = self._standby
+        assert self._standby
+        self.host, self._standby = self._standby, None
         self.host.begin()
-        self._standby = HostProcess(self.port, self._key_file, self._seed)
 
     def _renew_host(self) -> None:
         """A host that nothing befell, for the next run."""
         if self._touched:
-            self._until(lambda: self._standby.ready, START_S, "no other host starts")
+            self.stand_by()
             self._replace_host()
-        self._until(lambda: self._standby.ready, START_S, "no other host starts")
         self._touched = False
 
 
@@ -355,12 +363,7 @@ class RealRig:
 def run(rig: RealRig, scenario: Scenario, plan: Plan) -> tuple[Result, list[Moment]]:
     """What came of a run. CannotCause if this rig cannot do it; RigFailed if it shows nothing;
     KeyError if a fault has no such name."""
-    faults = [(placed, named(placed.fault)) for placed in plan.faults]
-    refuse(scenario, faults, rig.probe is not None)
-    said = ""
-    if rig.probe is None:
-        scenario, said = clipped(scenario)
-        said = f"; {NO_PROBE}" + (f"; {said}" if said else "")
+    scenario, faults, said = possible(scenario, plan, rig.probe is not None)
     _start(rig, scenario, faults)
     _check_settings(rig, scenario)
     if rig.probe is not None:
@@ -379,6 +382,17 @@ def run(rig: RealRig, scenario: Scenario, plan: Plan) -> tuple[Result, list[Mome
     ), trace
 
 
+def possible(scenario: Scenario, plan: Plan, probe: bool) -> tuple[Scenario, Faults, str]:
+    """As much of a scenario as a rig can do, the faults, and what is to be said of it. CannotCause
+    if it can do nothing; KeyError if a fault has no such name."""
+    faults = [(placed, named(placed.fault)) for placed in plan.faults]
+    refuse(scenario, faults, probe)
+    if probe:
+        return scenario, faults, ""
+    scenario, left_out = clipped(scenario)
+    return scenario, faults, f"; {NO_PROBE}" + (f"; {left_out}" if left_out else "")
+
+
 def _check_settings(rig: RealRig, scenario: Scenario) -> None:
     """A controller is provisioned in maintenance, and not by a run."""
     assert rig.identity is not None
@@ -392,7 +406,13 @@ def _check_settings(rig: RealRig, scenario: Scenario) -> None:
 
 def _start(rig: RealRig, scenario: Scenario, faults: Faults) -> None:
     """To where the scenario's time begins."""
-    before = [act for placed, fault in faults if placed.at == FROM_POWER_UP for act in fault.begins]
+    before = [
+        act for placed, fault in faults if placed.at == FROM_POWER_UP for act in fault.begins
+    ]
+    if any(act.name == "host:killed" for _, act in scenario.acts()) or any(
+        act.name == "host:killed" for _, fault in faults for act in fault.begins
+    ):
+        rig.stand_by()
     rig.prepare()
     if not before:
         if scenario.start is Start.RUN:
@@ -508,7 +528,8 @@ def _stop_ms(trace: Trace, demand: int | None) -> float | None:
 def _moments(rig: RealRig, trace: Trace, clock: Clock) -> list[Moment]:
     """All that the probe saw, and what the controller said."""
     moments = [
-        Moment(-LEAD_US, SIGNALS.get(name, name), str(value)) for name, value in trace.first.items()
+        Moment(-LEAD_US, SIGNALS.get(name, name), str(value))
+        for name, value in trace.first.items()
     ]
     moments += [
         Moment(edge.us - LEAD_US, SIGNALS.get(edge.sense, edge.sense), str(edge.value))
@@ -544,7 +565,9 @@ def _without(
     if demand_s is None:
         return moments, None
     demand = round((demand_s - zero_s) * 1e6)
-    off = next((m for m in moments if m.signal == "load" and m.value == "0" and m.us >= demand), None)
+    off = next(
+        (m for m in moments if m.signal == "load" and m.value == "0" and m.us >= demand), None
+    )
     return moments, None if off is None else (off.us - demand) / 1000
 
 

@@ -1,4 +1,4 @@
-"""Proves the rig before it proves a controller: every wire of the harness, the clock, the fail-safe.
+"""Proves the rig before it proves a controller: every wire, the clocks, the fail-safe.
 
 Each output of the probe is moved alone, and exactly one of its senses and one of the controller's
 measured contacts has to follow. What follows instead names the wire that is wrong. Then the
@@ -92,7 +92,7 @@ class Pair(NamedTuple):
     controller: dict[str, int] | None  # None: it is not heard
 
 
-class Tester:
+class Examiner:
     """Carries it out. `found` grows as it goes on."""
 
     def __init__(self, rig: RealRig, probe: Probe) -> None:
@@ -200,31 +200,12 @@ class Tester:
 
     def _judge(self, output: str, state: str, found: Pair, wanted: Pair) -> bool:
         """Name the wire that is wrong, by what followed and what did not."""
-        where = f"switch {output} ({WHERE[output]})"
-        name = f"{output} {state}"
         senses = _differ(found.senses, wanted.senses)
         contacts = _differ(found.controller or {}, wanted.controller or {})
+        name = f"{output} {state}"
         if not senses and not contacts:
             return self._say(name, f"sense {output} and the controller's contact, and no other")
-        others = [one for one in senses if one != output]
-        seen = [one for one in contacts if one != output]
-        if output in senses and output in contacts:
-            crossed = [one for one in others if one in seen]
-            if crossed:
-                words = f"{where} moves {', '.join(crossed)}: crossed"
-                return self._say(name, words, f"switch.{output}", *map("switch.{}".format, crossed))
-            return self._say(name, f"{where} moves nothing: cut", f"switch.{output}")
-        if output in senses:
-            if others:
-                words = f"sense {output} ({SEEN_AT[output]}) is crossed with {', '.join(others)}"
-                return self._say(name, words, f"sense.{output}", *map("sense.{}".format, others))
-            words = f"sense {output} ({SEEN_AT[output]}) does not show it: cut"
-            return self._say(name, words, f"sense.{output}")
-        if output in contacts:
-            words = f"{where}: the controller does not measure it: cut behind the harness"
-            return self._say(name, words, f"switch.{output}")
-        words = f"{where} moves {', '.join(dict.fromkeys(others + seen))} too: shorted"
-        return self._say(name, words, f"switch.{output}", *map("sense.{}".format, others))
+        return self._say(name, *_diagnosis(output, senses, contacts))
 
     def _usb(self) -> None:
         before = self._now()
@@ -271,7 +252,7 @@ class Tester:
         if not times:
             return None
         path = (round(quantile(sorted(times), 0.5), 3), max(times))
-        if path[1] * 1000 > PATH_US:
+        if path[1] * 1000 > PATH_US and not any(check.wires for check in self.found):
             self._say("path", f"a contact took {path[1]:.1f} ms to move", "switch")
         return path
 
@@ -290,7 +271,9 @@ class Tester:
             self._rig.prepare()
             clock = self._probe.arm()
             if not self._rig.reset():
-                self._say("run", f"a reset does not lead to RUN: {self._rig.told()}", *self._dead())
+                self._say(
+                    "run", f"a reset does not lead to RUN: {self._rig.told()}", *self._dead()
+                )
                 return None, None
         except RigFailed as error:
             self._say("run", str(error), "controller")
@@ -318,10 +301,11 @@ class Tester:
         for edge in trace.edges:
             levels[edge.sense] = edge.value
             open_1, open_2 = not levels["mirror_1"], not levels["mirror_2"]
-            alone["k2"] = alone["k2"] or (open_2 and not open_1 and bool(levels["k2"]))
-            alone["k1_pulses"] = alone["k1_pulses"] or (
-                open_1 and not open_2 and bool(levels["k1_pulses"])
-            )
+            driven_1, driven_2 = bool(levels["k1_pulses"]), bool(levels["k2"])
+            if open_1 and not open_2 and driven_1 and not driven_2:
+                alone["k1_pulses"] = True
+            if open_2 and not open_1 and driven_2 and not driven_1:
+                alone["k2"] = True
             early = early or (bool(levels["load"]) and open_1 != open_2)
         for name, number in (("k1_pulses", 1), ("k2", 2)):
             if not levels[name]:
@@ -356,6 +340,28 @@ class Tester:
         return silence, stop
 
 
+def _diagnosis(output: str, senses: list[str], contacts: list[str]) -> list[str]:
+    """In words, and the wires; from the senses and the contacts that are not as wanted."""
+    where = f"switch {output} ({WHERE[output]})"
+    sense = f"sense {output} ({SEEN_AT[output]})"
+    others = [one for one in senses if one != output]
+    both = [one for one in others if one in contacts]
+    if output in senses and output in contacts:
+        if both:
+            words = f"{where} moves {', '.join(both)}: crossed"
+            return [words, f"switch.{output}", *(f"switch.{one}" for one in both)]
+        return [f"{where} moves nothing: cut", f"switch.{output}"]
+    if output in senses:
+        crossed = f"is crossed with {', '.join(others)}" if others else "does not show it: cut"
+        return [f"{sense} {crossed}", f"sense.{output}", *(f"sense.{one}" for one in others)]
+    if output in contacts:
+        words = f"{where}: the controller does not measure it: cut behind the harness"
+        return [words, f"switch.{output}"]
+    more = dict.fromkeys([*others, *contacts])
+    words = f"{where} moves {', '.join(more)} too: shorted"
+    return [words, f"switch.{output}", *(f"switch.{one}" for one in more)]
+
+
 def _states(output: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return next(states for name, states, _ in harness.OUTPUTS if name == output)
 
@@ -373,6 +379,6 @@ def _ahead(first: Clock, last: Clock) -> tuple[float, float]:
 
 def selftest(rig: RealRig, probe: Probe) -> Selftest:
     """Prove the rig. Leaves everything released."""
-    found = Tester(rig, probe).run()
+    found = Examiner(rig, probe).run()
     rig.until(lambda: rig.is_state(State.STOPPED, State.LOCKOUT), FOLLOW_S)
     return found

@@ -1,4 +1,4 @@
-"""The probe of the bench on the virtual board: its real firmware, its pins wired to the same plant.
+"""The bench's probe on the virtual board: its real firmware, its pins wired to the same plant.
 
 The firmware's files run in the real MicroPython interpreter, in a process of their own behind a
 pseudo-terminal of its own; only `machine` and `rp2` are replaced (folder `probe_shim`). What it
@@ -50,6 +50,7 @@ class VirtualProbe:
         self._lock = threading.RLock()
         self._high: set[int] = set()
         self._states = {name: -1 for name, _, _ in harness.OUTPUTS}
+        self._told_us = 0
         self._powered = {"board": 1, "usb": 1}
         self._broken: dict[str, int] = {}  # wires that are cut (0) or shorted (1)
         self._crossed: dict[str, str] = {}
@@ -155,7 +156,8 @@ class VirtualProbe:
             self._move_all(self._now_us())
 
     def _move_all(self, at_us: int) -> None:
-        """Let the plant follow the pins."""
+        """Let the plant follow the pins; never before what it was told already."""
+        at_us = self._told_us = max(at_us, self._told_us)
         for name, states, _ in harness.OUTPUTS:
             driver = self._crossed.get(f"switch.{name}", f"switch.{name}").partition(".")[2]
             state = self._state(driver)
