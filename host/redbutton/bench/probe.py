@@ -23,7 +23,8 @@ ANSWER_S = 0.2
 TRIES = 10
 WRITE_S = 0.5
 KEEP_S = 0.1  # the host is heard at least so often
-TURN_S = 0.001
+TURN_S = 0.005
+ANSWER_TURN_S = 0.001
 SYNC = 20
 OUTPUTS = {name: i for i, (name, _, _) in enumerate(harness.OUTPUTS)}
 STATES = {
@@ -242,7 +243,7 @@ class Probe:
             self._hear()
             if until():
                 return True
-            time.sleep(TURN_S / 2)
+            time.sleep(ANSWER_TURN_S)
         return False
 
     def _send(self, kind: int, payload: bytes = b"") -> int:

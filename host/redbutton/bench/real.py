@@ -56,7 +56,8 @@ SETTLE_S = 0.3  # contacts bounce, the controller decides, and writes its journa
 MAINTENANCE_S = 1.0  # from power-up until the key switch was read
 FRESH_S = 0.5
 ATTEMPTS = 3
-TURN_S = 0.001
+TURN_S = 0.005
+DEED_TURN_S = 0.001
 SIGNALS = {"k2": "k2_pin"}  # senses that have another name in the model
 NAMED = {  # what moves first, and how, when a demand is made with contacts
     "contact_a": ("contact_a", 0),
@@ -488,7 +489,7 @@ def _carry_out(
             done.append((time.monotonic(), deed))
             rig.do(deed.act)
         rig.turn()
-        time.sleep(TURN_S / 2)
+        time.sleep(DEED_TURN_S)
     return done
 
 

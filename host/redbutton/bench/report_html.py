@@ -9,7 +9,6 @@ from redbutton.bench.markup import Markup, joined, tag
 from redbutton.bench.report import (
     COMPARABLE,
     COVERAGE,
-    MODELLED,
     OUTCOMES,
     STOPS,
     TESTED,
@@ -114,7 +113,7 @@ def _cover(report: Report) -> Markup:
         tag("h1", TITLE),
         tag("p", TESTED),
         said,
-        tag("p", MODELLED),
+        tag("p", report.setting),
         counts,
         meaning,
         _table(("this report", ""), report.versions()),

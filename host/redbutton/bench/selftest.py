@@ -205,7 +205,7 @@ class Examiner:
         name = f"{output} {state}"
         if not senses and not contacts:
             return self._say(name, f"sense {output} and the controller's contact, and no other")
-        return self._say(name, *_diagnosis(output, senses, contacts))
+        return self._say(name, *diagnosis(output, senses, contacts))
 
     def _usb(self) -> None:
         before = self._now()
@@ -340,7 +340,7 @@ class Examiner:
         return silence, stop
 
 
-def _diagnosis(output: str, senses: list[str], contacts: list[str]) -> list[str]:
+def diagnosis(output: str, senses: list[str], contacts: list[str]) -> list[str]:
     """In words, and the wires; from the senses and the contacts that are not as wanted."""
     where = f"switch {output} ({WHERE[output]})"
     sense = f"sense {output} ({SEEN_AT[output]})"
@@ -358,8 +358,9 @@ def _diagnosis(output: str, senses: list[str], contacts: list[str]) -> list[str]
         words = f"{where}: the controller does not measure it: cut behind the harness"
         return [words, f"switch.{output}"]
     more = dict.fromkeys([*others, *contacts])
-    words = f"{where} moves {', '.join(more)} too: shorted"
-    return [words, f"switch.{output}", *(f"switch.{one}" for one in more)]
+    words = f"{where} moves {', '.join(more)} too: they touch"
+    kinds = [f"{'switch' if one in WHERE else 'sense'}.{one}" for one in more]
+    return [words, f"switch.{output}", *kinds]
 
 
 def _states(output: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
