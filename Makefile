@@ -4,6 +4,7 @@ IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 WITH_FUZZER = $(PYTHON) -I .ci/environment.py exec --fuzz --
 
 HARDWARE = $(notdir $(wildcard hardware/*.py))
+PROBE = $(wildcard firmware/probe/*.py)
 
 COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py lock_step_chain.py \
 	journal_chain.py flood.py)
@@ -30,6 +31,7 @@ lint:  ## check style and types
 	@$(IN_ENVIRONMENT) mypy --strict host/redbutton ros_ws/src/redbutton_ros
 	@$(IN_ENVIRONMENT) mypy --strict .ci/environment.py
 	@$(IN_ENVIRONMENT) mypy --config-file firmware/mypy.ini firmware
+	@$(IN_ENVIRONMENT) mypy --config-file firmware/mypy.ini $(PROBE)
 	@$(IN_ENVIRONMENT) env MYPYPATH=hardware mypy --strict $(addprefix hardware/,$(HARDWARE))
 
 requirements:  ## show which tests prove which requirement
