@@ -170,3 +170,9 @@ class ConfigurationWrong(RedbuttonError):
     """The host's configuration is missing, malformed, or contradicts itself."""
 
     exit_code = 31
+
+
+class PlannerUnitWrong(RedbuttonError):
+    """The planner's control group, as configured, cannot be frozen or killed here."""
+
+    exit_code = 39
