@@ -193,7 +193,8 @@ class Owner:
         `category`: IEC 60204-1.
         """
         now = time.monotonic()
-        request = StopRequest(category=1 if category == 1 else 0, reason=reason[:REASON_MAX])
+        text = reason.encode(errors="backslashreplace").decode()[:REASON_MAX]
+        request = StopRequest.model_construct(category=1 if category == 1 else 0, reason=text)
         sent = self._ask_stop(request, None, now)
         self._note_stop(request, None, 1, sent, now)
         return sent
