@@ -194,3 +194,9 @@ class CannotCause(RedbuttonError):
     """A scenario or a fault that this rig cannot cause."""
 
     exit_code = 47
+
+
+class PlannerUnitWrong(RedbuttonError):
+    """The planner's control group, as configured, cannot be frozen or killed here."""
+
+    exit_code = 39
