@@ -25,6 +25,7 @@ from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
 from redbutton.model import SafetyState
+from redbutton.notify import Notifier
 from redbutton.owner import Owner
 from redbutton.session import (
     Attested,
@@ -169,13 +170,16 @@ def run(
     """
     host = configuration.load(config)
     key_file = key_file or (Path(host.key_file) if host.key_file else key.default_file())
-    owner = Owner(port or host.port, key.load(key_file), attestation.expected(key_file))
+    owner = Owner(port or host.port, key.load_private(key_file), attestation.expected(key_file))
+    manager = Notifier()
+    manager.tell("READY=1")  # the port is owned; what the controller says is in the status
     last: tuple[object, ...] | None = None
     try:
         while True:
             for event in owner.turn():
                 _say_event(as_json, event)
             state = owner.state()
+            manager.turned(state.sentence())
             shown = (state.state, state.load, state.present, state.problem)
             if shown != last:
                 last = shown
@@ -184,6 +188,7 @@ def run(
     except KeyboardInterrupt:
         _say(as_json, "ended: without a heartbeat the controller stops", event="ended")
     finally:
+        manager.tell("STOPPING=1")
         owner.close()
 
 
@@ -675,12 +680,16 @@ def _add_checks() -> None:
     from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
     from redbutton.checks.profile_cli import profile_app
+    from redbutton.doctor import doctor_cli
+    from redbutton.install import install_cli
 
     app.add_typer(profile_app)
     app.add_typer(bench_app, name="bench")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)
+    install_cli.register(app)
+    doctor_cli.register(app)
 
 
 _add_checks()

@@ -17,10 +17,11 @@ DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
 
 class HostConfiguration(Part):
     """`port`: of the controller, None to look for it. `key_file`: the link key, None for the
-    usual one."""
+    usual one. `planner_user`: as whom the planner runs, who is kept out of both."""
 
     port: str | None = None
     key_file: str | None = None
+    planner_user: str | None = None
 
 
 def load(path: Path | None = None) -> HostConfiguration:

@@ -96,7 +96,7 @@ class GateNodes:
             self._planner = self._node_in(own["planner_domain"])
         profile = load_profile(Path(own["profile"])) if own["profile"] else None
         keys = Path(own["key_file"] or key.default_file())
-        self._port = Owner(own["port"] or None, key.load(keys), attestation.expected(keys))
+        self._port = Owner(own["port"] or None, key.load_private(keys), attestation.expected(keys))
         self._opened.callback(self._port.close)
         now = time.monotonic()
         self._crossing = crossing
