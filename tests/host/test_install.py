@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import shutil
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from robot_image import SERIAL, make_image
 from typer.testing import CliRunner
 
 from redbutton import __version__, configuration
@@ -18,7 +18,6 @@ from redbutton.install import install_cli, seal, steps
 from redbutton.install.layout import Layout
 from redbutton.install.users import Users
 
-SERIAL = "e6614c311b7e6f2c"
 FILES = {
     "etc/sysusers.d/redbutton.conf",
     "etc/tmpfiles.d/redbutton.conf",
@@ -31,18 +30,7 @@ FILES = {
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     """An image with a `redbutton` in it, a planner's user, and nothing set up."""
-    needed = [tool for tool in ("systemd-sysusers", "systemctl") if not shutil.which(tool)]
-    if needed or os.geteuid() != 0:
-        problem = f"{', '.join(needed) or 'root'} is needed (Debian: systemd)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(problem)
-        pytest.skip(problem)
-    (tmp_path / "opt/redbutton/bin").mkdir(parents=True)
-    (tmp_path / "opt/redbutton/bin/redbutton").touch(0o755)
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nllm:x:1001:1001::/:/bin/sh\n")
-    (tmp_path / "etc/group").write_text("root:x:0:\nllm:x:1001:\n")
-    return tmp_path
+    return make_image(tmp_path)
 
 
 def install(image: Path, *options: str) -> tuple[int, list[dict[str, Any]], str]:
