@@ -18,15 +18,17 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from redbutton import __version__, attestation, configuration, key, udev
+from redbutton import __version__, attestation, configuration, key, planner_unit, udev
 from redbutton.colours import COLOURS
+from redbutton.conduct import ConductWatch
 from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
 from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
-from redbutton.model import SafetyState
+from redbutton.model import STOP_REQUESTED, SafetyState
 from redbutton.notify import Notifier
-from redbutton.owner import Owner
+from redbutton.owner import ConductExceeded, Owner
+from redbutton.planner_unit import PlannerActed
 from redbutton.session import (
     Attested,
     Fault,
@@ -36,6 +38,7 @@ from redbutton.session import (
     Transition,
     TransitionsLost,
 )
+from redbutton.stop_log import StopRequested
 from redbutton.watch import Watch
 
 HEARTBEAT_TURN_S = 0.01
@@ -161,6 +164,10 @@ def run(
             "/etc/redbutton/host.yaml if it is there."
         ),
     ] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(help="Ask for real-time priority and locked memory. Goes on without."),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Own the port and make the heartbeat (without ROS).
@@ -168,9 +175,21 @@ def run(
     The heartbeat proves that this process turns. When it ends, hangs or is killed, the controller
     cuts the power.
     """
+    from redbutton import realtime as priority
+
     host = configuration.load(config)
     key_file = key_file or (Path(host.key_file) if host.key_file else key.default_file())
-    owner = Owner(port or host.port, key.load_private(key_file), attestation.expected(key_file))
+    planner = planner_unit.unit_of(host.planner)
+    _, got = priority.ask() if realtime else (False, "ordinary priority")
+    _say(as_json, f"runs with {got}", event="priority", got=got)
+    owner = Owner(
+        port or host.port,
+        key.load_private(key_file),
+        attestation.expected(key_file),
+        planner=planner,
+        conduct=ConductWatch(host.conduct),
+        notices=[f"runs with {got}"],
+    )
     manager = Notifier()
     manager.tell("READY=1")  # the port is owned; what the controller says is in the status
     last: tuple[object, ...] | None = None
@@ -234,6 +253,13 @@ def _say_event(as_json: bool, event: object) -> None:
             cause=event.cause,
             causes=event.causes,
         )
+    elif isinstance(event, StopRequested):
+        fields = {**vars(event), "peer": event.peer.model_dump() if event.peer else None}
+        _say(as_json, event.sentence(), "magenta", event="stop_requested", **fields)
+    elif isinstance(event, PlannerActed):
+        _say(as_json, event.sentence(), "magenta", event="planner", **vars(event))
+    elif isinstance(event, ConductExceeded):
+        _say(as_json, event.words, "magenta", event="conduct", words=event.words)
     elif isinstance(event, Rebooted):
         _say(as_json, "the controller started anew", "magenta", event="rebooted")
     elif isinstance(event, TransitionsLost):
@@ -385,7 +411,7 @@ def stop(
         begin = time.monotonic()
         watch.stop(StopRequest(category=category, reason=reason[:200]))
         stopped, state = watch.until(
-            lambda state: state.stopped and "stop requested" in state.causes, STOP_TIMEOUT_S
+            lambda state: state.stopped and STOP_REQUESTED in state.causes, STOP_TIMEOUT_S
         )
         took = time.monotonic() - begin
     finally:

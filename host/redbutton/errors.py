@@ -194,3 +194,9 @@ class NotAllChecked(RedbuttonError):
     """`redbutton doctor` found no problem, but could not look everywhere."""
 
     exit_code = 38
+
+
+class PlannerUnitWrong(RedbuttonError):
+    """The planner's control group, as configured, cannot be frozen or killed here."""
+
+    exit_code = 39

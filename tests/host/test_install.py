@@ -63,7 +63,7 @@ def test_everything_is_installed(image: Path) -> None:
     assert (image / "run/redbutton").stat().st_uid == user.uid
     assert list((image / "etc/systemd/system/dev-redbutton.device.wants").iterdir())
     host = image / "etc/redbutton/host.yaml"
-    assert configuration.load(host).planner_user == "llm"
+    assert configuration.load(host).planner.user == "llm"
     assert stat.S_IMODE(host.stat().st_mode) == 0o640
     assert host.stat().st_gid == user.gid
     assert (

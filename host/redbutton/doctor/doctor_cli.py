@@ -23,7 +23,7 @@ def doctor(
     name: Annotated[str, typer.Option(help="Of the link below /dev.")] = "redbutton",
     planner_user: Annotated[
         str | None,
-        typer.Option(help="As whom the planner runs. Default: planner_user in host.yaml."),
+        typer.Option(help="As whom the planner runs. Default: planner.user in host.yaml."),
     ] = None,
     operator_group: Annotated[
         str | None, typer.Option(help="Who may approve. Default: as the gate's parameters say.")
@@ -99,6 +99,6 @@ def _planner(file: Path) -> str | None:
     from redbutton.errors import RedbuttonError
 
     try:
-        return configuration.load(file).planner_user
+        return configuration.load(file).planner.user
     except (RedbuttonError, OSError):
         return None

@@ -109,7 +109,7 @@ def planner(machine: Machine) -> Finding:
     if name is None:
         return problem(
             "nobody said as which user the planner runs: whether it is kept out is not known",
-            f"echo 'planner_user: NAME' | sudo tee -a {file}"
+            f"printf 'planner:\\n  user: NAME\\n' | sudo tee -a {file}"
             if file.exists()
             else f"{install_command(machine)} --planner-user NAME",
         )
@@ -119,7 +119,7 @@ def planner(machine: Machine) -> Finding:
     if found.uid == 0 or name == USER:
         return problem(
             f"the planner runs as {name}, which is the one that must be out of its reach",
-            f"sudo useradd -m planner, and planner_user: planner in {file}",
+            f"sudo useradd -m planner, and in {file} planner: user: planner",
         )
     groups = machine.users.groups_of(name)
     if USER in groups:

@@ -186,7 +186,7 @@ def _configuration(wanted: Wanted) -> Step:
     if _there(file):
         return Step(f"{file} is there, and yours", None)
     planner = wanted.planner_user
-    line = f"planner_user: {planner}" if planner else "# planner_user: planner"
+    line = f"planner:\n  user: {planner}" if planner else "# planner:\n#   user: planner"
     text = template("host.yaml").replace("@PLANNER@", line)
 
     def act() -> None:
