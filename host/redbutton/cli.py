@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from redbutton import __version__, attestation, configuration, key, planner_unit, udev
+from redbutton import attestation, configuration, key, planner_unit, udev
 from redbutton.colours import COLOURS
 from redbutton.conduct import ConductWatch
 from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
@@ -134,9 +134,9 @@ def _say_state(as_json: bool, state: SafetyState) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from redbutton.firmware import wire
+        from redbutton import parts
 
-        print(f"redbutton {__version__}, protocol version {wire.VERSION}")
+        print("\n".join(parts.lines()))
         raise typer.Exit
 
 
