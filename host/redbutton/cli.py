@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from redbutton import __version__, attestation, configuration, key, planner_unit, udev
+from redbutton import attestation, configuration, key, planner_unit, udev
 from redbutton.colours import COLOURS
 from redbutton.conduct import ConductWatch
 from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
@@ -26,6 +26,7 @@ from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
 from redbutton.model import STOP_REQUESTED, SafetyState
+from redbutton.notify import Notifier
 from redbutton.owner import ConductExceeded, Owner
 from redbutton.planner_unit import PlannerActed
 from redbutton.session import (
@@ -133,9 +134,9 @@ def _say_state(as_json: bool, state: SafetyState) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from redbutton.firmware import wire
+        from redbutton import parts
 
-        print(f"redbutton {__version__}, protocol version {wire.VERSION}")
+        print("\n".join(parts.lines()))
         raise typer.Exit
 
 
@@ -183,18 +184,21 @@ def run(
     _say(as_json, f"runs with {got}", event="priority", got=got)
     owner = Owner(
         port or host.port,
-        key.load(key_file),
+        key.load_private(key_file),
         attestation.expected(key_file),
         planner=planner,
         conduct=ConductWatch(host.conduct),
         notices=[f"runs with {got}"],
     )
+    manager = Notifier()
+    manager.tell("READY=1")  # the port is owned; what the controller says is in the status
     last: tuple[object, ...] | None = None
     try:
         while True:
             for event in owner.turn():
                 _say_event(as_json, event)
             state = owner.state()
+            manager.turned(state.sentence())
             shown = (state.state, state.load, state.present, state.problem)
             if shown != last:
                 last = shown
@@ -203,6 +207,7 @@ def run(
     except KeyboardInterrupt:
         _say(as_json, "ended: without a heartbeat the controller stops", event="ended")
     finally:
+        manager.tell("STOPPING=1")
         owner.close()
 
 
@@ -710,12 +715,16 @@ def _add_checks() -> None:
     from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
     from redbutton.checks.profile_cli import profile_app
+    from redbutton.doctor import doctor_cli
+    from redbutton.install import install_cli
 
     app.add_typer(profile_app)
     app.add_typer(bench_app, name="bench")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)
+    install_cli.register(app)
+    doctor_cli.register(app)
 
 
 _add_checks()
