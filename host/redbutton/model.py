@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from redbutton.firmware import decide
 
+STOP_REQUESTED = "stop requested"  # a cause, as decide.CAUSES names it
+
 
 class State(str, Enum):
     """The controller's state. UNKNOWN: it was not heard recently, and nothing is claimed."""
@@ -94,7 +96,9 @@ class SafetyState(Frozen):
     controller has been seen in this state. `measured` and `counters` are None when UNKNOWN.
     `heartbeat_timeout_ms` is None until the controller has said it.
     `journal_fails`: the last attempt to write the journal to flash failed. `record_fails`: the
-    owner of the port has something to record that it cannot.
+    owner of the port has something to record that it cannot. `requested`: why, and by whom, this
+    host first asked for a stop since RUN. `notices`: what this host has to say of itself, a
+    sentence each.
     """
 
     state: State = State.UNKNOWN
@@ -112,6 +116,8 @@ class SafetyState(Frozen):
     journal_fails: bool = False
     record_fails: bool = False
     problem: str | None = None
+    requested: str | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -135,8 +141,12 @@ class SafetyState(Frozen):
         text = f"{self.state.value}, load {self.load.value.lower()}"
         if self.first_cause:
             text += f", first cause: {self.first_cause}"
+        if self.requested and self.first_cause == STOP_REQUESTED:
+            text += f" ({self.requested})"
         if self.present:
             text += f"; blocking a reset: {', '.join(self.present)}"
+        if self.problem:
+            text += f"; no heartbeat: {self.problem}"
         return text
 
 

@@ -40,7 +40,7 @@ def test_what_was_refused_judged_and_stopped_is_in_the_log_and_a_flood_is_a_few_
 
     def there() -> bool:
         found = kinds_in(folder)
-        return {"refused", "plan", "stop_request"} <= set(found) and any(
+        return {"refused", "plan", "stop_requested"} <= set(found) and any(
             fields["cause"] == "stop requested" for fields in found.get("transition", [])
         )
 
@@ -49,7 +49,7 @@ def test_what_was_refused_judged_and_stopped_is_in_the_log_and_a_flood_is_a_few_
     assert 1 < len(found["refused"]) <= 4
     assert sum(int(str(fields["count"])) for fields in found["refused"]) > 20
     assert "linear speed 2 m/s is beyond 0.5" in str(found["refused"][0]["reason"])
-    assert found["stop_request"][0]["reason"] == "enough\\u202e"
+    assert found["stop_requested"][0]["reason"] == "enough\\u202e"
     assert found["plan"][0]["name"] == "refuse default"
     assert found["configuration"][0]["protocol"] == 1
     state = load_state(folder)

@@ -77,10 +77,16 @@ def test_after_a_rest_the_next_one_is_an_entry_at_once_again(diary: Diary, noted
 
 
 @pytest.mark.requirement("SR-22")
-def test_stop_requests_are_told_apart_by_who_made_them(diary: Diary, noted: Noted) -> None:
-    for uid in (1000, 1001, 1000):
-        diary.stop_request(0.0, "because", uid=uid, category=0)
-    assert [fields["uid"] for _, fields in noted.notes] == [1000, 1001]
+def test_a_stop_request_is_recorded_with_who_made_it(diary: Diary, noted: Noted) -> None:
+    from redbutton.local import Peer
+    from redbutton.record.recorder import shown
+    from redbutton.stop_log import StopRequested
+
+    diary.turn(NOBODY, [StopRequested(0, "because", Peer(pid=7, uid=1000, gid=1))], 0.0)
+    ((kind, fields),) = noted.notes
+    assert kind == "stop_requested"
+    assert shown(fields)["peer"] == {"pid": 7, "uid": 1000, "gid": 1}
+    assert (fields["reason"], fields["category"], fields["times"]) == ("because", 0, 1)
 
 
 def test_without_a_log_nothing_is_recorded_and_nothing_fails(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ Without a log all of it does nothing, and `fails` says nothing.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
@@ -19,7 +20,7 @@ from redbutton.firmware import wire
 from redbutton.journal import JournalAnswer, entry_of
 from redbutton.record.folder import is_log
 from redbutton.record.recorder import Recorder
-from redbutton.session import Attested, Event, Fault, Hello, Rebooted, Transition, Witnessed
+from redbutton.session import Attested, Fault, Hello, Rebooted, Transition, Witnessed
 
 DEFAULT_FOLDER = Path("/var/lib/redbutton/record")
 ASK_S = 0.1  # between two questions for entries of the journal
@@ -106,11 +107,6 @@ class Diary:
         counted.due = now + counted.pause
         counted.pause = min(2 * counted.pause, COUNT_MAX_S)
 
-    def stop_request(self, now: float, reason: str, **by: Any) -> None:
-        """Somebody has requested a stop: each one at once, a flood of the same by its number."""
-        name = ", ".join(f"{name} {value}" for name, value in sorted(by.items()))
-        self.count(now, "stop_request", name, reason=reason, **by)
-
     def begin(self, configuration: Path | None = None, **fields: Any) -> None:
         """What this process is: its configuration and what it expects of the controller."""
         self.note(
@@ -123,7 +119,7 @@ class Diary:
 
     # --- what the owner of the port hears
 
-    def turn(self, asks: Asks, events: Iterable[Event], now: float) -> None:
+    def turn(self, asks: Asks, events: Iterable[object], now: float) -> None:
         """Take what happened, and do what can be done now."""
         if self._recorder is None:
             return
@@ -139,7 +135,7 @@ class Diary:
         self._ask_journal(asks, now)
         self._ask_witness(asks, now)
 
-    def _take(self, event: Event, now: float) -> None:
+    def _take(self, event: object, now: float) -> None:
         if isinstance(event, JournalAnswer):
             self._take_journal(event, now)
             return
@@ -245,13 +241,12 @@ TOLD: dict[type, Callable[[Any], dict[str, Any]]] = {
     },
     Fault: lambda event: {"error": str(event.error)},
 }
-NAMES = {"TransitionsLost": "transitions_lost"}
 
 
-def _told(event: Event) -> tuple[str, dict[str, Any]]:
+def _told(event: object) -> tuple[str, dict[str, Any]]:
     """Kind and fields of an event."""
     name = type(event).__name__
     fields = TOLD[type(event)](event) if type(event) in TOLD else {}
     if not fields and is_dataclass(event):
         fields = {one.name: getattr(event, one.name) for one in fields_of(event)}
-    return NAMES.get(name, name.lower()), fields
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(), fields

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,8 @@ def shown(value: Any) -> Any:
     it than is needed."""
     if isinstance(value, Frozen):
         return shown(value.model_dump(mode="json"))
+    if is_dataclass(value) and not isinstance(value, type):
+        return shown(asdict(value))
     if isinstance(value, dict):
         return {str(name): shown(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

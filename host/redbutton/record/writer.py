@@ -32,7 +32,7 @@ RETRY_S = 1.0
 CHECKPOINT_S = 60.0  # at most so long after an entry
 CHECKPOINT_MIN_S = 2.0  # and not sooner after the last one
 CHECKPOINT_ENTRIES = 256
-URGENT = frozenset({"transition", "stop_request", "rebooted", "fault", "ended"})
+URGENT = frozenset({"transition", "stop_requested", "rebooted", "fault", "ended"})
 OWN = frozenset({"checkpoint", "witnessed"})  # say nothing new: no reason for a checkpoint
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
