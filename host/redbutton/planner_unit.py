@@ -38,8 +38,10 @@ class OnStop(str, Enum):
 
 class PlannerConfiguration(Part):
     """`unit`: a systemd service or scope below system.slice, or a slice. `cgroup`: any other
-    control group, by its path below the root of cgroup v2."""
+    control group, by its path below the root of cgroup v2. `user`: as whom it runs, who is kept
+    out of port and key (`redbutton doctor`)."""
 
+    user: str | None = None
     unit: str | None = Field(default=None, pattern=r"^[A-Za-z0-9:_.@\\-]+\.(service|scope|slice)$")
     cgroup: str | None = Field(default=None, min_length=1, max_length=4000)
     on_stop: OnStop = OnStop.NONE

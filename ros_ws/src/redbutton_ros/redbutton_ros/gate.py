@@ -105,7 +105,7 @@ class GateNodes:
         self._offences = ConductWatch(profile.conduct if profile else None)
         self._port = Owner(
             own["port"] or None,
-            key.load(keys),
+            key.load_private(keys),
             attestation.expected(keys),
             planner=unit_of(configuration.load().planner),
             conduct=self._offences,
