@@ -106,8 +106,9 @@ class Owner:
         if answer := self.session.answer(now, alive):
             self._write(answer)
         state = self.state()
-        self._serve(state, now)
         self._observe(state, now, any(isinstance(event, Rebooted) for event in events))
+        self._serve(state, now)
+        self._follow_up(state, now)
         for event in events:
             if isinstance(event, JournalAnswer):
                 self._server.tell_journal(event)
@@ -135,16 +136,20 @@ class Owner:
         self._conduct.count(Offence.MALFORMED, now, malformed)
 
     def _observe(self, state: SafetyState, now: float, rebooted: bool) -> None:
-        """What follows from what was measured: for conduct, for the planner."""
-        if state.counters is not None:
-            before = None if rebooted else self._counters
-            self._counters = state.counters
-            if before is not None:
-                self._conduct.count(Offence.FRAMES, now, _rejected(before, state.counters))
-            if state.running and not self._ran:  # a person has reset
-                self._conduct.clear()
-                self._requested = None
-            self._ran = state.running
+        """What the controller counted; a reset, from which on all is counted anew."""
+        if state.counters is None:
+            return
+        if self._counters is not None and not rebooted:
+            rejected = _rejected(self._counters, state.counters)
+            self._conduct.count(Offence.FRAMES, now, rejected)
+        self._counters = state.counters
+        if state.running and not self._ran:
+            self._conduct.clear()
+            self._requested = None
+        self._ran = state.running
+
+    def _follow_up(self, state: SafetyState, now: float) -> None:
+        """A stop for unusual conduct; the planner's unit."""
         words = self._conduct.exceeded
         if words != self._said_of_conduct:
             self._said_of_conduct = words
