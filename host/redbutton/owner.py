@@ -27,7 +27,6 @@ from redbutton.stop_log import StopLog, StopRequested
 
 RETRY_S = 0.2
 JOURNAL_RETRY_S = 0.1
-STOP_AGAIN_S = 0.05
 REST_S = 0.001, 0.01  # least and most, after a turn in which clients were served
 COUNTER = 0xFFFF
 
@@ -43,10 +42,7 @@ Happening = Event | StopRequested | PlannerActed | ConductExceeded
 
 
 class Owner:
-    """Owns a controller's port, survives its unplugging, and answers its challenges.
-
-    A stop that is asked for is asked for again until the controller has counted it.
-    """
+    """Owns a controller's port, survives its unplugging, and answers its challenges."""
 
     def __init__(
         self,
@@ -91,9 +87,6 @@ class Owner:
         self._ran = False
         self._requested: str | None = None  # the first since RUN: in which words
         self._said_of_conduct = ""
-        self._uncounted: int | None = None  # category of a stop that was asked for
-        self._stop_again = 0.0
-        self._stops_before: int | None = None
         self._stop_log = StopLog()
         self._happened: list[Happening] = []
         self._took = 0.0  # the last turn, in seconds
@@ -116,8 +109,9 @@ class Owner:
         if answer := self.session.answer(now, alive):
             self._write(answer)
         state = self.state()
-        self._serve(state, now)
         self._observe(state, now, any(isinstance(event, Rebooted) for event in events))
+        self._serve(state, now)
+        self._follow_up(state, now)
         for event in events:
             if isinstance(event, JournalAnswer):
                 self._server.tell_journal(event)
@@ -146,21 +140,20 @@ class Owner:
         self._conduct.count(Offence.MALFORMED, now, malformed)
 
     def _observe(self, state: SafetyState, now: float, rebooted: bool) -> None:
-        """What follows from what was measured: for a stop that was asked for, for conduct, for
-        the planner."""
-        if state.counters is not None:
-            before = None if rebooted else self._counters
-            self._counters = state.counters
-            if before is not None:
-                self._conduct.count(Offence.FRAMES, now, _rejected(before, state.counters))
-            if self._stops_before not in (None, state.counters.stop_requests):
-                self._uncounted = None
-            if state.running and not self._ran:  # a person has reset
-                self._conduct.clear()
-                self._requested = None
-            self._ran = state.running
-        if self._uncounted is not None and now >= self._stop_again:
-            self._send_stop(self._uncounted, now)
+        """What the controller counted; a reset, from which on all is counted anew."""
+        if state.counters is None:
+            return
+        if self._counters is not None and not rebooted:
+            rejected = _rejected(self._counters, state.counters)
+            self._conduct.count(Offence.FRAMES, now, rejected)
+        self._counters = state.counters
+        if state.running and not self._ran:
+            self._conduct.clear()
+            self._requested = None
+        self._ran = state.running
+
+    def _follow_up(self, state: SafetyState, now: float) -> None:
+        """A stop for unusual conduct; the planner's unit."""
         words = self._conduct.exceeded
         if words != self._said_of_conduct:
             self._said_of_conduct = words
@@ -204,21 +197,13 @@ class Owner:
         return sent
 
     def _ask_stop(self, request: StopRequest, peer: Peer | None, now: float) -> bool:
-        sent = self._send_stop(request.category, now)
+        sent = self._write(self.session.stop(now, request.category))
         if self._requested is None:
             who = f"user {peer.uid}: " if peer else ""
             self._requested = f"{who}{plain(request.reason) or 'no reason given'}"
         if self._planner is not None:
             self._happened += self._planner.stop_asked(now)
         return sent
-
-    def _send_stop(self, category: int, now: float) -> bool:
-        if self._uncounted is not None:
-            category = min(category, self._uncounted)
-        self._uncounted = category
-        self._stop_again = now + STOP_AGAIN_S
-        self._stops_before = self._counters.stop_requests if self._counters else None
-        return self._write(self.session.stop(now, category))
 
     def _note_stop(
         self, request: StopRequest, peer: Peer | None, times: int, sent: bool, now: float
