@@ -97,7 +97,8 @@ class SafetyState(Frozen):
     `heartbeat_timeout_ms` is None until the controller has said it.
     `journal_fails`: the last attempt to write the journal to flash failed. `requested`: why, and
     by whom, this host first asked for a stop since RUN. `notices`: what this host has to say of
-    itself, a sentence each.
+    itself, a sentence each. `problem`: why nothing is known, or why the owner of the port
+    withholds the heartbeat.
     """
 
     state: State = State.UNKNOWN
