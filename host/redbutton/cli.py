@@ -1,5 +1,6 @@
 """The command line `redbutton`."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,7 +22,15 @@ from rich.table import Table
 from redbutton import attestation, configuration, key, planner_unit, udev
 from redbutton.colours import COLOURS
 from redbutton.conduct import ConductWatch
-from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
+from redbutton.errors import (
+    ConfigurationWrong,
+    JournalFaulty,
+    NoContact,
+    RedbuttonError,
+    RotationUnfinished,
+    StopNotProven,
+    WrongKey,
+)
 from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
@@ -75,6 +84,13 @@ KeyFile = Annotated[
         "--key-file",
         "-k",
         help="The link key. Default: $REDBUTTON_KEY_FILE, else /etc/redbutton/key.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="The host's configuration. Default: $REDBUTTON_CONFIG, else "
+        "/etc/redbutton/host.yaml if it is there."
     ),
 ]
 
@@ -158,13 +174,7 @@ def common(
 def run(
     port: Port = None,
     key_file: KeyFile = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="The host's configuration. Default: $REDBUTTON_CONFIG, else "
-            "/etc/redbutton/host.yaml if it is there."
-        ),
-    ] = None,
+    config: Config = None,
     realtime: Annotated[
         bool,
         typer.Option(help="Ask for real-time priority and locked memory. Goes on without."),
@@ -221,6 +231,10 @@ def run(
                 last = shown
                 _say_state(as_json, state)
             owner.wait(HEARTBEAT_TURN_S)
+    except WrongKey as error:
+        if key.next_file(key_file).exists():
+            raise RotationUnfinished(f"{error}: finish it with `redbutton rotate-key`") from None
+        raise
     except KeyboardInterrupt:
         _say(as_json, "ended: without a heartbeat the controller stops", event="ended")
     finally:
@@ -367,8 +381,11 @@ def journal_command(
     Every power-up and every transition with its cause, over power cycles. Stops nothing. Fails if
     entries are missing or forged, or if the controller's flash fails.
     """
-    link_key = key.load(key_file or key.default_file()) if check else None
-    reading = Reading(since, link_key)
+    key_file = key_file or key.default_file()
+    record = attestation.load_record(key_file) if check else None
+    reading = Reading(
+        since, key.load(key_file) if check else None, record.journal_since if record else 0
+    )
     watch = Watch(port)
     try:
         while not reading.over:
@@ -380,7 +397,7 @@ def journal_command(
         for entry in reading.entries:
             print(entry.model_dump_json())
     else:
-        console.print(_journal_table(reading.entries))
+        console.print(_journal_table(reading.entries, check))
         console.print(
             f"entries {reading.last.oldest} to {reading.last.next - 1} are kept"
             + ("" if check else "; not checked"),
@@ -390,12 +407,14 @@ def journal_command(
         raise JournalFaulty("; ".join(faults))
 
 
-def _journal_table(entries: list[JournalEntry]) -> Table:
+def _journal_table(entries: list[JournalEntry], checked: bool) -> Table:
     table = Table("entry", "boot", "uptime", "what", "cause", "", box=None)
     for entry in entries:
         remarks = []
         if entry.authentic is False:
             remarks.append("FORGED")
+        elif entry.authentic is None and checked:
+            remarks.append("older key")
         if not entry.stored:
             remarks.append("not in flash yet")
         cause = entry.cause or ""
@@ -566,6 +585,30 @@ def provision_command(
 
 
 @app.command(
+    "rotate-key", epilog="Example: sudo redbutton rotate-key --key-file /etc/redbutton/key"
+)
+def rotate_key(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> None:
+    """Give board and host a new link key; the old one opens nothing any more.
+
+    Only in maintenance, like flash. Interrupted at any point, board and host still hold one key in
+    common: run it again. The old key is deleted when the board has proved that it holds the new
+    one.
+    """
+    from redbutton import rotation
+
+    key_file = key_file or key.default_file()
+    record = rotation.rotate(port, key_file)
+    _say(
+        as_json,
+        f"board {record.board}: link key {record.key_id} is in force (in {key_file}), the old one "
+        "is refused. Turn the key switch back: the board starts in operation",
+        event="rotated",
+        key_file=str(key_file),
+        **record.model_dump(),
+    )
+
+
+@app.command(
     "attest",
     epilog="Example: redbutton attest --manifest firmware/manifest.json --verify-key release.pub",
 )
@@ -595,6 +638,8 @@ def attest_command(
         signed = manifests.load(manifest, verify_key)
         expected = attestation.Expected(bytes.fromhex(signed.digest), expected.configuration)
     for event in _attest(port, key.load(key_file), expected):
+        if isinstance(event, Fault):
+            raise event.error
         _say_event(as_json, event)
 
 
@@ -678,6 +723,36 @@ def virtual_board(
     )
 
 
+@app.command(epilog="Example: redbutton pendant --config /etc/redbutton/host.yaml")
+def pendant(
+    port: Port = None,
+    config: Config = None,
+    dark: Annotated[
+        bool, typer.Option("--dark", help="Switch all lights off, and end: after a crash.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Watch stop buttons and show the state on a Raspberry Pi's pins.
+
+    The configuration's section `pendant` says what is where. An open contact requests a stop, for
+    as long as it is open. Lights show the measured state, or nothing.
+
+    It is no emergency stop: that is the red button that is wired into the controller's chain.
+    """
+    host = configuration.load(config)
+    if host.pendant is None:
+        raise ConfigurationWrong("the configuration has no section `pendant`")
+    from redbutton.pendant import pendant as at_work
+
+    with contextlib.suppress(KeyboardInterrupt):
+        at_work.run(
+            host.pendant,
+            port or host.port,
+            lambda text, **fields: _say(as_json, text, **fields),
+            dark,
+        )
+
+
 @app.command(epilog="Example: redbutton demo --json")
 def demo(
     as_json: Json = False,
@@ -744,6 +819,7 @@ def verify(
 
 def _add_checks() -> None:
     """The commands that stand beside what they use."""
+    from redbutton.agent import agent_cli
     from redbutton.approval import cli_approval
     from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
@@ -758,6 +834,7 @@ def _add_checks() -> None:
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)
+    agent_cli.register(app)
     install_cli.register(app)
     doctor_cli.register(app)
 

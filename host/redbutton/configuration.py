@@ -13,6 +13,7 @@ from redbutton import document
 from redbutton.conduct import ConductBounds
 from redbutton.document import Part
 from redbutton.errors import ConfigurationWrong
+from redbutton.pendant.settings import PendantSettings
 from redbutton.planner_unit import PlannerConfiguration
 from redbutton.record.diary import RecordSection
 
@@ -23,13 +24,15 @@ DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
 class HostConfiguration(Part):
     """`port`: of the controller, None to look for it. `key_file`: the link key, None for the
     usual one. `planner`: what becomes of its processes at a stop. `conduct`: what is a stop
-    without ROS; the gate has it from the robot's profile. `record`: see RecordSection."""
+    without ROS; the gate has it from the robot's profile. `record`: see RecordSection. `pendant`:
+    on this computer's pins, if it has one."""
 
     port: str | None = None
     key_file: str | None = None
     planner: PlannerConfiguration = Field(default_factory=PlannerConfiguration)
     conduct: ConductBounds = Field(default_factory=ConductBounds)
     record: RecordSection = Field(default_factory=RecordSection)
+    pendant: PendantSettings | None = None
 
 
 def load(path: Path | None = None) -> HostConfiguration:

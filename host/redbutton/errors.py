@@ -143,9 +143,13 @@ class RigFailed(RedbuttonError):
 
 
 class AttestationFailed(RedbuttonError):
-    """The controller's firmware or configuration is not what this host expects."""
+    """The controller's firmware or configuration is not what this host expects.
+
+    The owner of the port goes on without a heartbeat, and says why in every state.
+    """
 
     exit_code = 20
+    survivable = True
 
 
 class NotInMaintenance(RedbuttonError):
@@ -243,3 +247,21 @@ class PlannerUnitWrong(RedbuttonError):
     """The planner's control group, as configured, cannot be frozen or killed here."""
 
     exit_code = 39
+
+
+class PendantFailed(RedbuttonError):
+    """The pendant's pins cannot be used, or no longer."""
+
+    exit_code = 42
+
+
+class RotationUnfinished(RedbuttonError):
+    """A new link key is not proven on both sides: `redbutton rotate-key` goes on from there."""
+
+    exit_code = 43
+
+
+class AgentPortTaken(RedbuttonError):
+    """The agent interface cannot listen where it was told to."""
+
+    exit_code = 44

@@ -85,13 +85,21 @@ def create(file: Path) -> bytes:
     return key
 
 
+def next_file(file: Path) -> Path:
+    """Where the key is that shall take the place of one. It is there: `redbutton rotate-key` was
+    begun, and has not ended."""
+    return file.with_name(file.name + ".next")
+
+
 @contextlib.contextmanager
-def replacing(file: Path, mode: int = 0o600) -> Iterator[TextIO]:
-    """A file that takes the place of `file` when all went well, and not before."""
+def replacing(file: Path, mode: int = 0o600, like: Path | None = None) -> Iterator[TextIO]:
+    """A file that takes the place of `file` when all went well, and not before. It belongs to
+    whom the file `like` (None: the one that is replaced) belongs to."""
     new = file.with_name(file.name + ".new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(handle, "w") as out:
+            _belongs_to_owner_of(handle, like or file)
             os.fchmod(handle, mode)
             yield out
             out.flush()
@@ -111,3 +119,11 @@ def nacl() -> Any:
     except ImportError:
         raise MissingTool("PyNaCl is not installed: pip install 'redbutton[sign]'") from None
     return nacl
+
+
+def _belongs_to_owner_of(handle: int, file: Path) -> None:
+    """Root writes for the service: what that must read stays its own."""
+    with contextlib.suppress(FileNotFoundError):
+        found, new = file.stat(), os.fstat(handle)
+        if (found.st_uid, found.st_gid) != (new.st_uid, new.st_gid):
+            os.fchown(handle, found.st_uid, found.st_gid)

@@ -30,6 +30,7 @@ from redbutton.errors import (
 )
 from redbutton.firmware import attest, wire
 from redbutton.firmware.probe import protocol
+from redbutton.journal import answer_of
 from redbutton.link import SerialLink, find_port
 
 LISTEN_S = 0.4  # a controller in operation reports every 20 ms
@@ -213,6 +214,52 @@ class Maintenance:
         except (ValueError, KeyError, AttributeError):
             raise BoardNotWritten(f"{self.port}: the board does not say what it stored") from None
 
+    # --- what is there, for another key
+
+    def key_id(self) -> bytes:
+        """Of the link key in the flash; zeros if there is none."""
+        answer = self._run(
+            "import settings, wire\nk = settings.load().key\n"
+            "print(binascii.hexlify(wire.key_id(k) if k else bytes(4)).decode())"
+        )
+        return self._bytes(answer)
+
+    def configuration(self) -> Configuration:
+        """As it is in the flash."""
+        answer = self._run(
+            "import settings\ns = settings.load()\nprint(json.dumps({'heartbeat_timeout_ms': "
+            "s.heartbeat_timeout, 'stop_delay_ms': s.stop_delay, 'name': s.name.decode()}))"
+        )
+        try:
+            return Configuration.model_validate_json(answer)
+        except ValueError:
+            raise BoardNotWritten(f"{self.port}: the board does not say what it stored") from None
+
+    def proof(self, message: bytes) -> bytes:
+        """HMAC-SHA256 of a message under the link key in the flash."""
+        return self._bytes(
+            self._run(
+                "import settings, wire\nprint(binascii.hexlify(wire.Signer(settings.load().key)"
+                f".mac({message!r})).decode())"
+            )
+        )
+
+    def journal_next(self) -> int:
+        """The sequence of the journal's next entry."""
+        answer = self._run(
+            "import journal\nprint(binascii.hexlify(journal.Journal(None, 0).answer(0)).decode())"
+        )
+        journal = answer_of(self._bytes(answer))
+        if journal is None:
+            raise BoardNotWritten(f"{self.port}: the board's journal cannot be read")
+        return journal.next
+
+    def _bytes(self, answer: str) -> bytes:
+        try:
+            return bytes.fromhex(answer)
+        except ValueError:
+            raise BoardNotWritten(f"{self.port}: the board does not say what it holds") from None
+
 
 def provision(
     board: Maintenance,
@@ -236,9 +283,11 @@ def provision(
     try:
         key_file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with key.replacing(record_file, 0o644) as record_out, key.replacing(key_file) as key_out:
+            since = board.journal_next() if made else _journal_since(key_file)
             record, witness = board.provision(
                 link_key, heartbeat_timeout_ms, stop_delay_ms, name, new_witness
             )
+            record = record.model_copy(update={"journal_since": since})
             key_out.write(link_key.hex() + "\n")
             record_out.write(record.model_dump_json(indent=1) + "\n")
         witness_file = key_file.with_name(key_file.name + WITNESS) if witness else None
@@ -250,6 +299,11 @@ def provision(
             f"cannot write {error.filename or key_file}: {error.strerror}"
         ) from None
     return record, witness_file
+
+
+def _journal_since(key_file: Path) -> int:
+    record = attestation.load_record(key_file)
+    return record.journal_since if record else 0
 
 
 def _refuse_in_operation(port: str) -> None:

@@ -98,7 +98,8 @@ class SafetyState(Frozen):
     `journal_fails`: the last attempt to write the journal to flash failed. `record_fails`: the
     owner of the port has something to record that it cannot. `requested`: why, and by whom, this
     host first asked for a stop since RUN. `notices`: what this host has to say of itself, a
-    sentence each.
+    sentence each. `problem`: why nothing is known, or why the owner of the port withholds the
+    heartbeat.
     """
 
     state: State = State.UNKNOWN

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import one_line, redbutton
+from command_line import one_line, redbutton, running
 
 from redbutton import attestation, key
 from redbutton.attestation import Configuration
@@ -154,13 +154,36 @@ def test_what_was_provisioned_is_what_is_attested(
     assert json.loads(result.stdout)["name"] == "arm"
     record = attestation.record_file(file)
     record.write_text(record.read_text().replace("250", "500"))
-    for command in ("attest", "run"):
-        result = redbutton(command, "-p", str(port), "-k", str(file))
-        assert result.returncode == AttestationFailed.exit_code
-        assert "heartbeat timeout ms is 250 and not 500" in result.stderr
+    result = redbutton("attest", "-p", str(port), "-k", str(file))
+    assert result.returncode == AttestationFailed.exit_code
+    assert "heartbeat timeout ms is 250 and not 500" in result.stderr
     record.write_text("{")
     result = redbutton("run", "-p", str(port), "-k", str(file))
     assert "is not a record of `redbutton provision`" in one_line(result)
+
+
+@pytest.mark.requirement("SR-23")
+def test_a_mismatch_withholds_the_heartbeat_and_everybody_is_told(
+    board: RealTimeBoard, port: Path, tmp_path: Path
+) -> None:
+    """By the service, which goes on, and by whoever asks it; and no reset acts."""
+    file = tmp_path / "key"
+    with Maintenance(str(port)) as maintenance:
+        provision(maintenance, file, False, 250, 30, "arm")
+    board.act("key", 0)
+    time.sleep(0.5)
+    record = attestation.record_file(file)
+    record.write_text(record.read_text().replace("arm", "leg"))
+    complaint = "name is 'arm' and not 'leg'"
+    with running("run", "-p", str(port), "-k", str(file)) as service:
+        assert service.stdout
+        assert any(complaint in line for line in service.stdout)
+        status = redbutton("status", "-p", str(port))
+        assert "no heartbeat: the controller is not configured" in status.stdout
+        assert complaint in status.stdout
+        board.reset()
+        assert not board.wait_load(True, 1.0)
+        assert service.poll() is None
 
 
 @pytest.mark.requirement("SR-19", "SR-17")

@@ -159,7 +159,14 @@ class RequestCheck:
             people = [PersonSeen.model_construct(x=p.x, y=p.y, stamp=0.0) for p in command.people]
         if not command.points:
             frame = command.frame or next(iter(self._profile.base_frames), "")
-            return check.twist(command.linear, command.angular, frame, 0.0, pose, people).verdict
+            said = check.twist(command.linear, command.angular, frame, 0.0, pose, people)
+            if said.allowed and said.linear is not None:
+                return Verdict(
+                    verdict=Judgement.ALLOW,
+                    rule="motion.clamp",
+                    reason=f"only cut to linear {said.linear}, angular {said.angular}",
+                )
+            return said.verdict
         points = [
             JointPoint(
                 point.positions, point.time, point.velocities, point.accelerations, point.effort

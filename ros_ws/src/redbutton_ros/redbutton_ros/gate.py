@@ -247,7 +247,8 @@ class GateNodes:
 
     def _look_around(self, now: float) -> None:
         """Whether everything that a heartbeat proves is there (SR-20), and nobody else (SR-24)."""
-        withheld = []
+        fault = self._port.session.fault
+        withheld = [str(fault)] if fault else []
         strangers = self._strangers.found(now)
         if strangers and not self._strangers_known:
             self._request_stop(0, strangers[0])
