@@ -185,9 +185,7 @@ def _configuration(wanted: Wanted) -> Step:
     file = wanted.layout.configuration_file
     if _there(file):
         return Step(f"{file} is there, and yours", None)
-    planner = wanted.planner_user
-    line = f"planner:\n  user: {planner}" if planner else "# planner:\n#   user: planner"
-    text = template("host.yaml").replace("@PLANNER@", line)
+    text = template("host.yaml").replace("@PLANNER@", wanted.planner_user or "null")
 
     def act() -> None:
         _write(file, text, 0o640)
