@@ -612,6 +612,10 @@ def virtual_board(
     ] = None,
     stop_delay_ms: Annotated[int, typer.Option(min=0, max=1000)] = 0,
     heartbeat_timeout_ms: Annotated[int, typer.Option(min=40, max=1000)] = 100,
+    probe_link: Annotated[
+        Path | None,
+        typer.Option(help="Wire the bench's probe to the board, and link its port here."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the firmware on a modelled board.
@@ -620,6 +624,10 @@ def virtual_board(
 
     Commands on standard input: press, release, reset, unplug, plug, power (a power
     cycle), key on|off, supply on|off, stick SIGNAL 0|1, free SIGNAL, quit.
+
+    With --probe-link the bench's probe (its real firmware, see hardware/) holds the contacts in
+    place of a person: redbutton bench selftest, redbutton bench run. Its wires can be made wrong:
+    cut WIRE, short WIRE, cross WIRE WIRE, mend, with WIRE such as sense.load or switch.contact_a.
 
     The same words, but for quit, are taken on the socket PORT_LINK.hands, which is its user's
     alone. It stands for the fingers of a person at the board: no real controller has one.
@@ -633,6 +641,7 @@ def virtual_board(
         stop_delay_ms,
         heartbeat_timeout_ms,
         lambda text, **fields: _say(as_json, text, **fields),
+        probe_link,
     )
 
 

@@ -40,14 +40,15 @@ from redbutton.model import SafetyState, first_problem
 
 STATE_PERIOD_S = 0.1
 CLIENTS_MAX = 256
-BACKLOG = 512  # connections that wait to be taken: 16 turns
-ACCEPTS = 32
-READS = 32
-TELLS = 64
+BACKLOG = 256  # connections that wait to be taken: 16 turns
+ACCEPTS = 16
+READS = 16
+TELLS = 32
 READ_SIZE = 2048
 LINE_MAX = 4096
 STOPS_READ = 8  # of one piece
-ESCAPED = b"\\u"  # in JSON: what it says is not seen
+MARKS = (b'"stop"', b"\\u")  # of a line that may ask for a stop; escaped it may say anything
+JOURNAL = b'"journal"'
 CREDENTIALS = "3i"
 
 
@@ -171,37 +172,34 @@ class Server:
             return
         except OSError:
             data = b""
-        *lines, client.rest = (client.rest + data).split(b"\n")
-        self._hear(client, lines)
+        piece, end, client.rest = (client.rest + data).rpartition(b"\n")
+        if end:
+            self._hear(client, piece)
         if not data or len(client.rest) > LINE_MAX:
             self._drop(client)
 
-    def _hear(self, client: _Client, lines: list[bytes]) -> None:
+    def _hear(self, client: _Client, piece: bytes) -> None:
         """Every line of a piece. However many there are, few are looked at closely."""
-        stops, others = [], []
-        for line in lines:
-            (stops if b'"stop"' in line or ESCAPED in line else others).append(line)
-        problem = ""
-        found: list[StopRequest] = []
-        for line in stops[:STOPS_READ]:
-            try:
-                found.append(Request.model_validate_json(line).stop)
-            except ValidationError as error:
-                self.malformed += 1
-                problem = problem or first_problem(error)
-        if len(stops) > STOPS_READ:
+        found, problem, unread = _stops(piece)
+        if unread:
             reason = found[0].reason if found else ""
-            found += [StopRequest(category=0, reason=reason)] * (len(stops) - STOPS_READ)
+            found.append(StopRequest(category=0, reason=reason))
         if found:
             strongest = min(found, key=lambda request: request.category)
-            self._asked.append(Asked(strongest, client.peer, len(found)))
-        for line in others[-1:]:
+            times = len(found) + max(0, unread - 1)
+            self._asked.append(Asked(strongest, client.peer, times))
+        asking = piece.count(JOURNAL)
+        if asking:
             try:
+                line = _line_at(piece, piece.rfind(JOURNAL))
                 client.journal = JournalQuestion.model_validate_json(line).journal.sequence
                 self._waiting[client.socket.fileno()] = client
-            except ValidationError:
-                problem = problem or _problem_of(line)
-        self.malformed += sum(b'"journal"' not in line for line in others)
+            except ValidationError as error:
+                problem = problem or first_problem(error)
+        malformed = piece.count(b"\n") + 1 - len(found) - asking
+        if malformed > 0 and not unread:
+            self.malformed += malformed
+            problem = problem or _problem_of(piece.partition(b"\n")[0])
         if problem:
             self._tell(client, json.dumps({"error": problem}).encode() + b"\n")
 
@@ -272,10 +270,38 @@ def _peer(connection: socket.socket) -> Peer:
     return Peer(pid=pid, uid=uid, gid=gid)
 
 
+def _line_at(piece: bytes, place: int) -> bytes:
+    """The line in which that place is."""
+    end = piece.find(b"\n", place)
+    return piece[piece.rfind(b"\n", 0, place) + 1 : len(piece) if end < 0 else end]
+
+
+def _stops(piece: bytes) -> tuple[list[StopRequest], str, int]:
+    """Stop requests in the first lines that may be some, what is wrong with one that is none, and
+    how many more may be."""
+    found: list[StopRequest] = []
+    problem = ""
+    place = 0
+    for _ in range(STOPS_READ):
+        places = [at for mark in MARKS if (at := piece.find(mark, place)) >= 0]
+        if not places:
+            return found, problem, 0
+        line = _line_at(piece, min(places))
+        try:
+            found.append(Request.model_validate_json(line).stop)
+        except ValidationError as error:
+            problem = problem or first_problem(error)
+        end = piece.find(b"\n", min(places))
+        if end < 0:
+            return found, problem, 0
+        place = end + 1
+    return found, problem, sum(piece.count(mark, place) for mark in MARKS)
+
+
 def _problem_of(line: bytes) -> str:
     """Of a line that asks for nothing."""
     try:
         Request.model_validate_json(line)
     except ValidationError as error:
         return first_problem(error)
-    return ""
+    return "one of these lines asks for nothing"

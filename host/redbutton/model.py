@@ -143,6 +143,8 @@ class SafetyState(Frozen):
             text += f" ({self.requested})"
         if self.present:
             text += f"; blocking a reset: {', '.join(self.present)}"
+        if self.problem:
+            text += f"; no heartbeat: {self.problem}"
         return text
 
 

@@ -27,7 +27,7 @@ from redbutton.stop_log import StopLog, StopRequested
 RETRY_S = 0.2
 JOURNAL_RETRY_S = 0.1
 STOP_AGAIN_S = 0.05
-BREATH_S = 0.001  # between turns in which clients were served
+REST_S = 0.001, 0.01  # least and most, after a turn in which clients were served
 COUNTER = 0xFFFF
 
 
@@ -93,6 +93,7 @@ class Owner:
         self._stops_before: int | None = None
         self._stop_log = StopLog()
         self._happened: list[Happening] = []
+        self._took = 0.0  # the last turn, in seconds
         self._write(self.session.opened(time.monotonic()))
 
     def turn(self, alive: bool = True) -> list[Happening]:
@@ -123,6 +124,7 @@ class Owner:
             self._journal_retry = now + JOURNAL_RETRY_S
             self.ask_journal(asked)
         happened, self._happened = [*events, *self._happened], []
+        self._took = time.monotonic() - now
         return happened
 
     def _serve(self, state: SafetyState, now: float) -> None:
@@ -173,14 +175,16 @@ class Owner:
     def wait(self, timeout: float) -> None:
         """Sleep until something comes in, at most `timeout` seconds.
 
-        Clients who always have something to say are served a thousand times a second, and leave
-        the processor to others in between.
+        Clients who always have something to say get half of a processor: after a turn that served
+        some, only the controller is listened to for as long as that turn took.
         """
         link = [] if self._link is None else [self._link.fileno()]
         if self._server.served:
-            if _readable(link, BREATH_S):
+            least, most = REST_S
+            rest = min(max(least, self._took), most)
+            if _readable(link, rest):
                 return
-            timeout -= BREATH_S
+            timeout -= rest
         _readable([*link, self._server.fileno()], 0 if self._server.behind else timeout)
 
     def stop(self, category: int = 0, reason: str = "") -> bool:
@@ -189,7 +193,8 @@ class Owner:
         `category`: IEC 60204-1.
         """
         now = time.monotonic()
-        request = StopRequest(category=1 if category == 1 else 0, reason=reason[:REASON_MAX])
+        text = reason.encode(errors="backslashreplace").decode()[:REASON_MAX]
+        request = StopRequest.model_construct(category=1 if category == 1 else 0, reason=text)
         sent = self._ask_stop(request, None, now)
         self._note_stop(request, None, 1, sent, now)
         return sent
