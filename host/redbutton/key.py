@@ -25,7 +25,8 @@ def default_file() -> Path:
     if named := os.environ.get(ENVIRONMENT):
         return Path(named)
     credential = Path(os.environ.get(CREDENTIALS, ""), DEFAULT_FILE.name)
-    return credential if is_credential(credential) and credential.exists() else DEFAULT_FILE
+    found = is_credential(credential) and os.path.exists(credential)
+    return credential if found else DEFAULT_FILE
 
 
 def is_credential(file: Path) -> bool:
