@@ -22,9 +22,13 @@ from redbutton.checks.profile import EXAMPLES
 from redbutton_msgs.srv import CheckPlan
 
 PROFILE = EXAMPLES / "mobile_base.yaml"
-GIVEN = {"profile": PROFILE, "pose": "pose", "people": "people"}
+# How soon a gate is missed is tried elsewhere: here a busy machine must not stop the robot.
+PATIENT = {"heartbeat_timeout_ms": 1000}
+GIVEN = {"profile": PROFILE, "pose": "pose", "people": "people", **PATIENT}
 HELD = ("pick Cup", "turn on Tap")  # the tap is left on
 SEEN_S = 0.05
+SOON_S = 20.0
+NEW_S = 0.6  # what follows after such a silence is a new command; one that comes late is none
 TO_9 = {"min": 0, "max": 9}
 FAST = 0.8  # m/s, the profile's limit
 Planned = tuple[list[float], Scene, list[Any]]
@@ -85,15 +89,19 @@ def ask(here: Scene, speed: float, seconds: float = 0.3) -> None:
 @pytest.mark.requirement("SR-24")
 def test_what_the_profile_allows_passes(robot: MakeRobot) -> None:
     here, heard = robot()
-    ask(here, 0.3)
-    assert wait(lambda: 0.3 in speeds(heard)), here.state.refusal
+    assert moves(here, heard), here.state.refusal
 
 
 @pytest.mark.requirement("SR-24")
 def test_what_is_too_fast_or_too_sudden_is_cut_where_the_profile_says_so(robot: MakeRobot) -> None:
     here, heard = robot()
-    ask(here, 5.0, 2.0)
-    assert wait(lambda: FAST in [round(speed, 6) for speed in speeds(heard)]), here.state.refusal
+
+    def comes_up_to_the_limit() -> bool:
+        time.sleep(NEW_S)
+        ask(here, 5.0, 2.0)
+        return FAST in [round(speed, 6) for speed in speeds(heard)]
+
+    assert wait(comes_up_to_the_limit, SOON_S), here.state.refusal
     moving = [speed for speed in speeds(heard) if speed]
     assert max(moving) <= FAST + 1e-9
     assert moving[0] < FAST, "from rest it comes up on a ramp"
@@ -127,10 +135,10 @@ def test_an_action_that_the_profile_does_not_name_is_refused(robot: MakeRobot) -
 
     def refused_by_the_profile() -> bool:
         assert not here.planner.send_goal(Fibonacci, "count", Fibonacci.Goal(order=3)).accepted
-        time.sleep(0.6)  # a goal that follows at once is no new one
+        time.sleep(NEW_S)
         return here.state.refusal == "profile.action: the profile has no action count"
 
-    assert wait(refused_by_the_profile), here.state.refusal
+    assert wait(refused_by_the_profile, SOON_S), here.state.refusal
     assert counting.counted == 0
 
 
@@ -149,11 +157,11 @@ def test_a_goal_takes_only_what_the_profile_names(
     counting = CountingRobot(here.robot)
 
     def taken(order: int) -> bool:
-        time.sleep(0.6)  # a goal that follows at once is no new one
+        time.sleep(NEW_S)
         goal = Fibonacci.Goal(order=order)
         return bool(here.planner.send_goal(Fibonacci, "count", goal).accepted)
 
-    assert wait(lambda: taken(3 if named else 0), 10.0), here.state.refusal
+    assert wait(lambda: taken(3 if named else 0), SOON_S), here.state.refusal
     assert not taken(10)
     assert wait(lambda: here.state.refusal.startswith("profile.parameter")), here.state.refusal
     assert wait(lambda: counting.counted == (3 if named else 0)), (
@@ -182,45 +190,61 @@ def plan_to(here: Scene, place: str) -> None:
     assert said.verdict == CheckPlan.Response.ALLOW, said
 
 
-def refused_by(here: Scene, rule: str) -> bool:
-    """Whether driving on is refused by this rule."""
+def nothing() -> None:
+    """Before an attempt."""
+
+
+def refused_by(here: Scene, rule: str, before: Callable[[], object] = nothing) -> bool:
+    """Whether driving on is refused by this rule. `before`: of each attempt, as on a busy machine
+    the gate may have lost contact meanwhile, and with it the plan."""
 
     def refused() -> bool:
-        time.sleep(0.6)  # after a silence it is a new command
+        time.sleep(NEW_S)  # after a silence it is a new command
+        before()
         ask(here, 0.3)
         return bool(wait(lambda: here.state.refusal.startswith(rule), 1.0))
 
-    return wait(refused, 10.0)
+    return wait(refused, SOON_S)
 
 
-def moves(here: Scene, heard: list[Any]) -> bool:
+def moves(here: Scene, heard: list[Any], before: Callable[[], object] = nothing) -> bool:
     """Whether driving on passes."""
-    heard.clear()
-    time.sleep(0.6)
-    ask(here, 0.3)
-    return wait(lambda: 0.3 in speeds(heard), 1.0)
+
+    def passes() -> bool:
+        time.sleep(NEW_S)
+        before()
+        heard.clear()
+        ask(here, 0.3)
+        return wait(lambda: 0.3 in speeds(heard), 1.0)
+
+    return wait(passes, SOON_S)
 
 
 @pytest.mark.requirement("SR-24")
 def test_motion_is_held_to_the_plan_that_was_checked(planned: Planned) -> None:
     at, here, heard = planned
+
+    def off_the_way() -> None:
+        at[1] = 0.0
+        time.sleep(4 * SEEN_S)
+        plan_to(here, "packing")
+        at[1] = 2.0
+        time.sleep(4 * SEEN_S)
+
     assert refused_by(here, "motion.no_plan")
     assert not any(speeds(heard))
-    plan_to(here, "packing")
-    assert wait(lambda: moves(here, heard), 10.0), here.state.refusal
-    at[1] = 2.0  # off the straight way
-    assert refused_by(here, "motion.corridor")
+    assert moves(here, heard, lambda: plan_to(here, "packing")), here.state.refusal
+    assert refused_by(here, "motion.corridor", off_the_way), here.state.refusal
 
 
 @pytest.mark.requirement("SR-10", "SR-24")
 def test_a_plan_from_before_a_stop_moves_nothing(planned: Planned) -> None:
     _, here, heard = planned
-    plan_to(here, "packing")
-    assert wait(lambda: moves(here, heard), 10.0), here.state.refusal
+    assert moves(here, heard, lambda: plan_to(here, "packing")), here.state.refusal
     here.stage.board.press()
     assert here.stage.board.wait_load(False, 1.0)
     here.stage.board.release()
-    assert wait(here.stage.reset, 10.0)
+    assert wait(here.stage.reset, SOON_S)
     heard.clear()
     assert refused_by(here, "motion.no_plan")
     assert not any(speeds(heard))
@@ -259,7 +283,7 @@ def planning(scene: MakeScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     file = tmp_path / "robot.yaml"
     file.write_text(json.dumps(profile))
     monkeypatch.setenv("REDBUTTON_OPERATOR_DIR", str(tmp_path / "operator"))
-    return Planning(scene(profile=file), key)
+    return Planning(scene(profile=file, **PATIENT), key)
 
 
 @pytest.mark.requirement("SR-24")
