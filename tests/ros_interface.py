@@ -9,6 +9,7 @@ PARAMETERS = {
     "key_file": "",
     "planner_domain": -1,
     "profile": "",
+    "profile_in_force": "",
     "pose": "",
     "people": "",
     "joints": "",

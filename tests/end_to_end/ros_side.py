@@ -107,9 +107,13 @@ class RosSide:
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """The answer of a service."""
+        return self.result(self.call_later(kind, name, request))
+
+    def call_later(self, kind: Any, name: str, request: Any) -> Any:
+        """A service is asked: the future of its answer."""
         client, _ = self._once(lambda: self.node.create_client(kind, name), "call", kind, name)
         assert client.wait_for_service(FOUND_S), f"there is no service {name}"
-        return self.result(client.call_async(request))
+        return client.call_async(request)
 
     def send_goal(self, kind: Any, name: str, goal: Any, feedback: Any = None) -> Any:
         """A goal's handle."""
