@@ -42,6 +42,9 @@ RESTART_S, RESTART_MOST_S = 1.0, 60.0  # from one start to the next, doubled whi
 NICENESS = 5
 PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
+FAILED, LATE, STOPPED, BUSY = "judge.failed", "judge.late", "judge.stopped", "judge.busy"
+NOT_JUDGED = frozenset((FAILED, LATE, STOPPED))  # refused, and not for what was asked
+
 _HEAD = struct.Struct(">IQ")
 _PROFILE = 0
 _CHILD = (
@@ -127,7 +130,7 @@ class Judge:
         if len(question) > LONGEST:
             asked.answer(refused("request.malformed", f"more than {LONGEST} bytes"))
         elif len(self._waiting) >= WAITING_MOST:
-            asked.answer(refused("judge.busy", f"{WAITING_MOST} questions wait already"))
+            asked.answer(refused(BUSY, f"{WAITING_MOST} questions wait already"))
         else:
             self._waiting.append(asked)
 
@@ -145,13 +148,13 @@ class Judge:
             self._end(f"{error}", now)
         while self._waiting and now > self._waiting[0].until:
             late = self._waiting.popleft()
-            late.answer(refused("judge.late", f"it was not its turn within {WAITING_S:g} s"))
+            late.answer(refused(LATE, f"it was not its turn within {WAITING_S:g} s"))
 
     def stopped(self) -> None:
         """Nothing that was asked before goes on (SR-10): it is refused, whatever is said of it."""
         for asked in (*self._waiting, *([self._judging] if self._judging else ())):
             asked.answer(
-                refused("judge.stopped", "the robot was stopped or reset, or not heard, meanwhile")
+                refused(STOPPED, "the robot was stopped or reset, or not heard, meanwhile")
             )
         self._waiting.clear()
 
@@ -254,7 +257,7 @@ class Judge:
         self._start_at = max(self._start_at, now)
         asked, self._judging = self._judging, None
         if asked is not None:
-            asked.answer(refused("judge.failed", f"it could not be judged: {why}"))
+            asked.answer(refused(FAILED, f"it could not be judged: {why}"))
 
     def _kill(self) -> None:
         if self._process is not None:
