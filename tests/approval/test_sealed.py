@@ -173,6 +173,18 @@ def test_votes_are_about_the_profile_that_it_follows(robot: Robot) -> None:
     robot.refused("2 more of")
 
 
+def test_votes_for_another_robot_are_none(robot: Robot, tmp_path: Path) -> None:
+    votes = [robot.vote("anna"), robot.vote("ben")]
+    (tmp_path / "second").mkdir()
+    second = Robot(tmp_path / "second")
+    second.write(name="second")
+    second.start()
+    second.write(name="other")
+    assert load(second.file) == load(robot.file)
+    second.beside(*votes)
+    second.refused("2 more of")
+
+
 def test_a_change_of_before_cannot_be_made_again(robot: Robot) -> None:
     votes = [robot.vote("anna"), robot.vote("ben")]
     robot.beside(*votes)
