@@ -10,6 +10,7 @@ PARAMETERS = {
     "planner_domain": -1,
     "record": "",
     "profile": "",
+    "profile_in_force": "",
     "pose": "",
     "people": "",
     "joints": "",

@@ -100,6 +100,10 @@ class ApprovalRefused(RedbuttonError):
     exit_code = 17
 
 
+class ProfileNotApproved(ApprovalRefused):
+    """A profile is not the one in force, and too few of those who must have agreed to it."""
+
+
 class DatasetUnreadable(RedbuttonError):
     """A file of cases is missing, or in none of the forms that are known."""
 

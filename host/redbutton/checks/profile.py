@@ -307,9 +307,11 @@ class Place(Part):
 
 class Held(str, Enum):
     """What may wait for people. plan: one that the checks hold, for anything but a hazard that
-    has an entry of its own."""
+    has an entry of its own. profile: another one in place of this, see
+    `redbutton.approval.sealed`."""
 
     PLAN = "plan"
+    PROFILE = "profile"
 
 
 APPROVED = [one.value for kinds in (Held, Hazard) for one in kinds]  # the keys of approvals

@@ -28,20 +28,22 @@ transitions would be services that say when it may work, beside the one authorit
 import math
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import rclpy
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
 from redbutton import attestation, configuration, key
-from redbutton.checks.plan import Action
-from redbutton.checks.profile import load as load_profile
+from redbutton.approval import sealed
+from redbutton.checks.execution import Course
+from redbutton.checks.judge import NOT_JUDGED
+from redbutton.checks.profile import RobotProfile
 from redbutton.checks.verdict import ALLOWED, Judgement
 from redbutton.conduct import ConductWatch, Offence
 from redbutton.crossing import Input, Side, TopicBack
@@ -101,7 +103,7 @@ class GateNodes:
             )
         else:
             self._planner = self._node_in(own["planner_domain"])
-        profile = load_profile(Path(own["profile"])) if own["profile"] else None
+        profile = self._profile(own)
         keys = Path(own["key_file"] or key.default_file())
         self._offences = ConductWatch(profile.conduct if profile else None)
         link_key = key.load_private(keys)
@@ -170,7 +172,12 @@ class GateNodes:
             self._bring_back(back)
         self._reports = Reports(self.nodes)
         self._stops = StopServices(self.nodes, self._request_stop)
-        self._planner.create_service(CheckPlan, "estop/check_plan", self._on_check_plan)
+        self._planner.create_service(
+            CheckPlan,
+            "estop/check_plan",
+            self._on_check_plan,
+            callback_group=ReentrantCallbackGroup(),  # it waits for the process that judges
+        )
         if ALIVE in self._must_hear:
             self._planner.create_subscription(Empty, ALIVE, self._on_alive, 10)
         if self._odometry:
@@ -201,6 +208,16 @@ class GateNodes:
             parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
 
+    def _profile(self, own: dict[str, Any]) -> RobotProfile | None:
+        """Of the robot, if it may be in force; said aloud if it was not before."""
+        if not own["profile"]:
+            return None
+        file = Path(own["profile_in_force"] or sealed.DEFAULT_FILE)
+        profile, how = sealed.admit(Path(own["profile"]), file)
+        if how:
+            self._logger.warning(f"another profile is in force: {how}")
+        return profile
+
     def _bring_back(self, back: TopicBack) -> None:
         """Hand a topic of the robot's on to the planner, as it is on the wire."""
         kind = load(back.type)
@@ -216,10 +233,11 @@ class GateNodes:
         state = self._port.state()
         ran = self._gate.running
         running = self._gate.observe(state, now)
-        if ran and not running:
+        if ran != running:
             self._plans.stopped()
-        if ran != running and self._checks is not None:
-            self._checks.stopped()  # a plan from before the reset is none either
+            if self._checks is not None:
+                self._checks.stopped()  # a plan from before the reset is none either
+        self._plans.turn(now)
         self._motion.turn(state, now)
         for action in self._actions:
             action.turn(None if running else f"stop: {state.sentence()}", now)
@@ -228,7 +246,6 @@ class GateNodes:
         if shown != self._shown or now >= self._repeat:
             self._shown, self._repeat = shown, now + REPEAT_S
             self._look_around(now)
-            self._plans.turn(now)
             self._reports.tell(state, self._gate, self._conduct)
         if now >= self._diagnose:
             self._diagnose = now + DIAGNOSTICS_S
@@ -304,16 +321,15 @@ class GateNodes:
         if math.hypot(*parts) < STILL and math.hypot(*turns) < STILL:
             self._port.standstill()
 
-    def _on_check_plan(self, request: Any, response: Any) -> Any:
-        now = time.monotonic()
-        answer = self._plans.answer(request.plan, response, now)
-        if offence := PLAN_OFFENCES.get(answer.verdict):
-            self._offences.count(offence, now)
+    async def _on_check_plan(self, request: Any, response: Any) -> Any:
+        answer = await self._plans.answer(request.plan, response)
+        if (offence := PLAN_OFFENCES.get(answer.verdict)) and answer.rule not in NOT_JUDGED:
+            self._offences.count(offence, time.monotonic())
         return answer
 
-    def _begin_plan(self, plan: Sequence[Action], now: float) -> None:
-        if plan and self._checks is not None:
-            self._checks.begin(plan, now)
+    def _begin_plan(self, course: Course, now: float) -> None:
+        if self._checks is not None:
+            self._checks.begin(course, now)
 
     def _request_stop(self, category: int, reason: str) -> bool:
         return self._port.stop(category, reason)
