@@ -26,8 +26,10 @@ from redbutton.errors import (
     KeyUnreadable,
     NotInMaintenance,
     RedbuttonError,
+    WrongBoard,
 )
 from redbutton.firmware import attest, wire
+from redbutton.firmware.probe import protocol
 from redbutton.link import SerialLink, find_port
 
 LISTEN_S = 0.4  # a controller in operation reports every 20 ms
@@ -240,7 +242,10 @@ def _refuse_in_operation(port: str) -> None:
         while time.monotonic() < end:
             for byte in link.read():
                 line = reader.push(byte)
-                if line and wire.decode(line):
+                frame = wire.decode(line) if line else None
+                if frame and frame[1] in protocol.FROM_PROBE:
+                    raise WrongBoard(f"{port} is the bench's probe, no controller")
+                if frame:
                     raise NotInMaintenance(
                         f"{port}: the controller is in operation, and closed: turn the key switch "
                         "to maintenance, then take the board's power away and give it back"

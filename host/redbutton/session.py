@@ -31,9 +31,11 @@ from redbutton.errors import (
     ClockWrong,
     RedbuttonError,
     VersionMismatch,
+    WrongBoard,
     WrongKey,
 )
 from redbutton.firmware import decide, wire
+from redbutton.firmware.probe import protocol
 from redbutton.journal import JournalAnswer, answer_of
 from redbutton.model import (
     Contacts,
@@ -362,6 +364,10 @@ class Session:
             self._take_hello(payload, events)
         elif kind == wire.JOURNAL and (answer := answer_of(payload)):
             events.append(answer)
+        elif kind in protocol.FROM_PROBE:
+            self._fail(
+                WrongBoard("the board on this port is the bench's probe, no controller"), events
+            )
 
     def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
         status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))

@@ -1,9 +1,10 @@
 """The commands `redbutton bench ...`."""
 
+import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from redbutton.bench import latency_cli
+from redbutton.bench import latency_cli, rig_cli
 from redbutton.errors import FoundDangerous, ReportUnwritable, ScenarioWrong
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path, typer.Option(help="Folder for results; a campaign goes on there.")]
 OUT = Path("campaign")
 latency_cli.register(bench_app)
+rig_cli.register(bench_app)
 
 
 @bench_app.command("list", epilog="Example: redbutton bench list --json | jq '.faults[].name'")
@@ -70,17 +72,42 @@ def run_command(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 1,
+    port: rig_cli.Port = None,
+    probe: rig_cli.ProbePort = None,
+    key_file: rig_cli.KeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Carry out one scenario, with faults or without, and show what the load did."""
+    """Carry out one scenario, with faults or without, and show what the load did.
+
+    With --port on a real controller, in real time; --probe names the board that holds its
+    contacts and times its load.
+    """
     from redbutton.bench.run import parse
+
+    rig_cli.require_port(port, probe)
 
     text = f"{Path(scenario).stem}:{'+'.join(fault or []) or 'none'}:{seed}"
     try:
         plan = parse(text)
     except ValueError:
         raise ScenarioWrong(f"no fault at a moment: {', '.join(fault or [])}") from None
-    _show(scenario, plan, as_json)
+    if port is None:
+        _show(scenario, plan, as_json)
+        return
+    from redbutton.bench.scenario import named
+
+    with _known_faults():
+        rig_cli.run_on_port(named(scenario), plan, port, probe, key_file, as_json)
+
+
+@contextlib.contextmanager
+def _known_faults() -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:
+        raise ScenarioWrong(
+            f"there is no fault {error.args[0]}: see redbutton bench list"
+        ) from None
 
 
 @bench_app.command("replay", epilog="Example: redbutton bench replay button:link.loss@299:1")
@@ -103,12 +130,8 @@ def _show(name: str, plan: "Plan", as_json: bool) -> None:
     from redbutton.bench.scenario import named
 
     scenario = named(name)
-    try:
+    with _known_faults():
         result, trace = run(scenario, plan)
-    except KeyError as error:
-        raise ScenarioWrong(
-            f"there is no fault {error.args[0]}: see redbutton bench list"
-        ) from None
     if as_json:
         moments = [moment._asdict() for moment in trace]
         print(json.dumps({**result.model_dump(mode="json"), "trace": moments}))
@@ -142,13 +165,21 @@ def campaign(
     pairs: Annotated[int, typer.Option(min=0, help="Runs with two faults, at random.")] = 300,
     memory: Annotated[bool, typer.Option(help="Flip every bit of the firmware too.")] = True,
     limit: Annotated[int, typer.Option(help="At most so many runs; 0: all.")] = 0,
+    port: rig_cli.Port = None,
+    probe: rig_cli.ProbePort = None,
+    key_file: rig_cli.KeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Carry out every scenario with every fault, at many instants, on all cores."""
+    """Carry out every scenario with every fault, at many instants, on all cores.
+
+    With --port on a real controller, in real time: what software and, with --probe, contacts can
+    cause, after a selftest of the rig. What they cannot cause is listed with the reason.
+    """
     from redbutton.bench import campaign as campaigns
     from redbutton.bench.junit import junit
     from redbutton.bench.run import Outcome
 
+    rig_cli.require_port(port, probe)
     asked = campaigns.Campaign(
         seed=seed,
         instants=instants,
@@ -156,6 +187,9 @@ def campaign(
         memory=memory,
         firmware=campaigns.firmware_digest(),
     )
+    if port is not None:
+        rig_cli.campaign_on_port(out, asked, limit, port, probe, key_file, as_json)
+        return
     store = campaigns.Store(out, asked)
     done = {one.plan.id for one in store.results}
     every = list(campaigns.plans(asked))[: limit or None]

@@ -48,6 +48,14 @@ MODELLED = (
     "gets to run are a model with typical values. This is evidence about a design, and no "
     "certificate: nobody has assessed it, and nothing here was measured on a device."
 )
+REAL = (
+    "These runs were carried out in real time, on a controller on a port, with its firmware on "
+    "its own clock: only what contacts and software can cause. The load was timed by a probe "
+    "wired to it, or, where there was none, taken from the controller's own mirror contacts, "
+    "which is weaker and said so at each run. Where controller and probe were virtual ones, "
+    "their circuit is a model. This is evidence about one device on one day, and no certificate. "
+    "`redbutton bench replay` carries a run out on the virtual controller."
+)
 OUTCOMES = {
     Outcome.IN_TIME: "The load was off whenever it had to be; the fault changed nothing, or the "
     "load stayed off because of it.",
@@ -177,6 +185,16 @@ class Report:
         self.staying = staying(results, scenarios, known)
         self.stops: Mapping[str, Stops] = stops(results)
 
+    @property
+    def real(self) -> bool:
+        """Whether the runs were carried out on a controller on a port."""
+        return any(one.clock == "real" for one in self.results)
+
+    @property
+    def setting(self) -> str:
+        """What of all this is real."""
+        return REAL if self.real else MODELLED
+
     @cached_property
     def planned(self) -> int | None:
         """How many runs the whole campaign has; None if the firmware that is here is another."""
@@ -255,6 +273,7 @@ class Report:
         """What the results are of, and what made this report."""
         return [
             ("runs", f"{len(self.results):,}{self._of_planned()}"),
+            ("clock", "real" if self.real else "virtual"),
             ("results from", self.date),
             ("firmware (SHA-256 over its files)", self.campaign.firmware or "not recorded"),
             ("redbutton, which made this report", self.version),

@@ -10,7 +10,6 @@ from redbutton.bench.report import (
     COVERAGE,
     ELSEWHERE_WORDS,
     LATE_WORDS,
-    MODELLED,
     OUTCOMES,
     STOPS,
     TESTED,
@@ -164,7 +163,7 @@ def _cover(paper: Paper, report: Report) -> None:
     for number, sentence in enumerate(verdict(report)):
         paper.text(sentence, 9 if number else 13, "" if number else "B",
                    COLOURS[grade(report)])  # fmt: skip
-    paper.text(MODELLED)
+    paper.text(report.setting)
     paper.table(
         ("runs with", "runs", *(outcome.value for outcome in Outcome)),
         ((words, runs, *outcomes) for words, runs, outcomes in report.counts()),

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from redbutton.bench.faults import Act, Fault, named
 from redbutton.bench.rig import Rig
@@ -73,13 +73,15 @@ class Moment(NamedTuple):
 
 class Result(Frozen):
     """`stop_ms`: from the demand until the load was off for good, None if there was no demand, or
-    it was not. `digest`: SHA-256 of everything that happened (`trace`), in order."""
+    it was not. `digest`: SHA-256 of everything that happened (`trace`), in order. `clock`: real on
+    a controller on a port, see redbutton.bench.real."""
 
     plan: Plan
     outcome: Outcome
     words: str
     stop_ms: float | None
     digest: str
+    clock: Literal["virtual", "real"] = "virtual"
 
 
 def parse(text: str) -> Plan:

@@ -100,6 +100,7 @@ class VirtualBoard:
         self.changes: list[Change] = []
         self.resets: list[str] = []
         self.errors: list[str] = []
+        self.started_us = 0  # time.monotonic() when virtual time began
         self.values = {"supply": 1, "contact_a": 1, "contact_b": 1, "mirror_1": 1, "mirror_2": 1}
         path = [SHIM, "", ".frozen"]
         command_out, self._to = os.pipe()
@@ -211,6 +212,8 @@ class VirtualBoard:
             self.resets.append(rest)
         elif kind == "error":
             self.errors.append(rest)
+        elif kind == "start":
+            self.started_us = int(rest)
         return kind
 
 
@@ -296,6 +299,8 @@ class RealTimeBoard(VirtualBoard):
         self.cable = Cable(port, self.serial_in, self.serial_out, self.touch)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self.started_us), END_S)
 
     def close(self) -> None:
         self.cable.close()
@@ -304,9 +309,9 @@ class RealTimeBoard(VirtualBoard):
         self._listener.join(END_S)
         super().close()
 
-    def act(self, name: str, value: int) -> None:
-        """A person or a fault acts now. See `Plant.act`."""
-        self._command(f"act {name} {value}")
+    def act(self, name: str, value: int, at_us: int | None = None) -> None:
+        """A person or a fault acts now, or at a moment of virtual time. See `Plant.act`."""
+        self._command(f"act {name} {value}" if at_us is None else f"at {at_us} {name} {value}")
 
     def power_cycle(self) -> None:
         """Take the board's power away and give it back: its port goes, and comes anew."""

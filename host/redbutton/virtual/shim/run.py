@@ -113,7 +113,7 @@ for word in sys.argv[5:]:
 cause = None
 while True:
     try:
-        if cause == "boot loader":
+        if cause in ("boot loader", "power lost"):
             this.stay_dead()
         if cause is not None:
             this.sleep(BOOT_US)

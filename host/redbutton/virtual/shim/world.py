@@ -10,7 +10,7 @@ Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICR
                            millisecond in which the firmware may have sent something)
                            | lose SIGNAL | power | touch | stats | variables | quit
                            each filled up with spaces to COMMAND_SIZE bytes: one call reads it
-Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
+Lines out, on `trace`:     start WALL_US | trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
                            | stats JSON | variables JSON | reset CAUSE | error TEXT
 WALL_US is the machine's monotonic clock, comparable between processes.
 
@@ -20,6 +20,7 @@ WALL_US is the machine's monotonic clock, comparable between processes.
 | chip:deaf | us | the same, and interrupts wait |
 | chip:clock | permille | all that the chip's clock drives goes faster or slower |
 | chip:watchdog | 0 or 1 | the chip's watchdog bites never, or as it should |
+| chip:power | 0 or 1 | the board's power is gone until it comes back |
 | chip:flip:VARIABLE | bit | one bit of a variable of the firmware is the other way round |
 | any other | | see `Plant.act` |
 """
@@ -73,6 +74,7 @@ class World:
         self._chip_base = 0  # the chip's time, when its clock last changed
         self._changed = 0  # and the plant's then
         self._bites = True
+        self._say(f"start {self._start}")
 
     def _say(self, text):
         self._out.write((text + "\n").encode())
@@ -108,6 +110,8 @@ class World:
             self._permille = value
         elif name == "chip:watchdog":
             self._bites = bool(value)
+        elif name == "chip:power":
+            self._reset("power up" if value else "power lost")
         elif name.startswith("chip:flip:"):
             self._flip(name[10:].split("."), value)
         else:
