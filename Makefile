@@ -7,7 +7,7 @@ HARDWARE = $(notdir $(wildcard hardware/*.py))
 PROBE = $(wildcard firmware/probe/*.py)
 
 COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py lock_step_chain.py \
-	journal_chain.py flood.py)
+	journal_chain.py flood.py) tests/record/test_record_chain.py
 
 # MicroPython for the emulated chip: RP2_UF2 names one, or it is built.
 CAMPAIGN = $(or $(OUT),dist/campaign)

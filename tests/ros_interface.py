@@ -8,6 +8,7 @@ PARAMETERS = {
     "port": "",
     "key_file": "",
     "planner_domain": -1,
+    "record": "",
     "profile": "",
     "pose": "",
     "people": "",

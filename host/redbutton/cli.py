@@ -29,6 +29,7 @@ from redbutton.model import STOP_REQUESTED, SafetyState
 from redbutton.notify import Notifier
 from redbutton.owner import ConductExceeded, Owner
 from redbutton.planner_unit import PlannerActed
+from redbutton.record.diary import open_diary
 from redbutton.session import (
     Attested,
     Fault,
@@ -182,21 +183,37 @@ def run(
     planner = planner_unit.unit_of(host.planner)
     _, got = priority.ask() if realtime else (False, "ordinary priority")
     _say(as_json, f"runs with {got}", event="priority", got=got)
-    owner = Owner(
-        port or host.port,
-        key.load_private(key_file),
-        attestation.expected(key_file),
-        planner=planner,
-        conduct=ConductWatch(host.conduct),
-        notices=[f"runs with {got}"],
-    )
+    link_key = key.load_private(key_file)
+    diary = open_diary(host.record.folder)
+    if not diary.on:
+        _say(as_json, "nothing is recorded: see redbutton log init", event="not_recorded")
+    try:
+        owner = Owner(
+            port or host.port,
+            link_key,
+            attestation.expected(key_file),
+            planner=planner,
+            conduct=ConductWatch(host.conduct),
+            notices=[f"runs with {got}"],
+            record=diary,
+        )
+    except RedbuttonError as error:
+        diary.note("fault", error=str(error))
+        diary.close()
+        raise
+    diary.begin(configuration.file_of(config), port=owner.port)
     manager = Notifier()
     manager.tell("READY=1")  # the port is owned; what the controller says is in the status
     last: tuple[object, ...] | None = None
+    said = ""
     try:
         while True:
             for event in owner.turn():
                 _say_event(as_json, event)
+            if diary.problem != said:
+                said = diary.problem
+                text = f"not recorded: {said}" if said else "recorded again"
+                _say(as_json, text, "magenta", event="record", problem=said)
             state = owner.state()
             manager.turned(state.sentence())
             shown = (state.state, state.load, state.present, state.problem)
@@ -209,6 +226,7 @@ def run(
     finally:
         manager.tell("STOPPING=1")
         owner.close()
+        diary.close()
 
 
 def _say_attested(as_json: bool, event: Attested) -> None:
@@ -295,6 +313,8 @@ def status(port: Port = None, as_json: Json = False) -> None:
     console.print(f"  {'all causes':<20} {', '.join(state.causes) or 'none'}")
     console.print(f"  {'heartbeat age':<20} {state.heartbeat_age_ms} ms")
     console.print(f"  {'journal':<20} {'FAILS to write flash' if state.journal_fails else 'ok'}")
+    if state.record_fails:
+        console.print(f"  {'record':<20} FAILS: what happens is not recorded")
     for name, number in state.counters.model_dump().items():
         console.print(f"  {name.replace('_', ' '):<20} {number}")
 
@@ -492,19 +512,23 @@ def provision_command(
         int | None, typer.Option(help="Of a stop of category 1. 0 to 1000.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the robot is called.")] = None,
+    new_witness: Annotated[
+        bool, typer.Option("--new-witness", help="Let the board make a new witness key.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give board and host one link key, and the board its times and name.
 
     Only in maintenance, like flash. The key is made unless its file is there, and is never shown;
-    what is not named stays as it is on the board. The limits are the controller's.
+    what is not named stays as it is on the board. The limits are the controller's. The board makes
+    a key of its own, too, with which it signs checkpoints of the record.
     """
     from redbutton import maintenance
 
     key_file = key_file or key.default_file()
     with maintenance.Maintenance(port) as board:
-        record = maintenance.provision(
-            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name
+        record, witness_file = maintenance.provision(
+            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name, new_witness
         )
     stored = record.configuration
     for what, asked, kept in (
@@ -530,6 +554,15 @@ def provision_command(
         key_file=str(key_file),
         **record.model_dump(),
     )
+    if witness_file is not None:
+        _say(
+            as_json,
+            f"the board made a witness key; it is told this once, in {witness_file}: move that "
+            "file off this computer, to whoever will verify the record",
+            "yellow",
+            event="witness_key",
+            file=str(witness_file),
+        )
 
 
 @app.command(
@@ -717,9 +750,11 @@ def _add_checks() -> None:
     from redbutton.checks.profile_cli import profile_app
     from redbutton.doctor import doctor_cli
     from redbutton.install import install_cli
+    from redbutton.record.record_cli import log_app
 
     app.add_typer(profile_app)
     app.add_typer(bench_app, name="bench")
+    app.add_typer(log_app, name="log")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)

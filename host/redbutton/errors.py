@@ -172,6 +172,25 @@ class ConfigurationWrong(RedbuttonError):
     exit_code = 31
 
 
+class RecordFaulty(RedbuttonError):
+    """Entries of the record were changed, dropped, reordered, or are not proven."""
+
+    exit_code = 32
+
+
+class RecordWrong(RedbuttonError):
+    """There is no record where one is looked for, or a file or key of it is not of its form."""
+
+    exit_code = 33
+
+
+class RecordUnwritable(RedbuttonError):
+    """The record cannot be written."""
+
+    exit_code = 34
+    survivable = True
+
+
 class InstallRefused(RedbuttonError):
     """`redbutton install` may not do what it is asked for; nothing was changed."""
 

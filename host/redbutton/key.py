@@ -9,9 +9,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from redbutton.errors import KeyUnreadable
+from redbutton.errors import KeyUnreadable, MissingTool
 from redbutton.firmware import wire
 
 ENVIRONMENT = "REDBUTTON_KEY_FILE"
@@ -100,3 +100,14 @@ def replacing(file: Path, mode: int = 0o600) -> Iterator[TextIO]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def nacl() -> Any:
+    """PyNaCl, or MissingTool."""
+    try:
+        import nacl.bindings  # noqa: PLC0415
+        import nacl.exceptions  # noqa: PLC0415
+        import nacl.signing  # noqa: PLC0415
+    except ImportError:
+        raise MissingTool("PyNaCl is not installed: pip install 'redbutton[sign]'") from None
+    return nacl

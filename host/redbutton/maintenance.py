@@ -40,6 +40,7 @@ MICROPYTHON_MIN = (1, 23)  # from there on USB starts after boot.py, which close
 FOLDER = 0x4000
 ERRORS = (TransportError, SerialException, OSError)
 FIRST, LAST = "boot.py", "main.py"
+WITNESS = ".witness"  # after the name of the link key
 
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all
 
@@ -189,19 +190,26 @@ class Maintenance:
         heartbeat_timeout_ms: int | None,
         stop_delay_ms: int | None,
         name: str | None,
-    ) -> Record:
-        """Store these; what the controller stored, within its limits. None keeps what is there."""
+        new_witness: bool = False,
+    ) -> tuple[Record, str | None]:
+        """Store these; what the controller stored, within its limits. None keeps what is there.
+
+        And the key that the controller made itself to sign as a witness, in hexadecimal: None if
+        it had one, and keeps it.
+        """
         answer = self._run(
             f"import settings\nprint(json.dumps(settings.provision({link_key!r}, "
-            f"{heartbeat_timeout_ms!r}, {stop_delay_ms!r}, {name!r})))"
+            f"{heartbeat_timeout_ms!r}, {stop_delay_ms!r}, {name!r}, {new_witness!r})))"
         )
         try:
             stored = json.loads(answer)
-            return Record(
+            witness = stored.pop("witness_key")
+            record = Record(
                 board=self.board,
                 key_id=stored.pop("key_id"),
                 configuration=Configuration.model_validate(stored),
             )
+            return record, witness
         except (ValueError, KeyError, AttributeError):
             raise BoardNotWritten(f"{self.port}: the board does not say what it stored") from None
 
@@ -213,8 +221,13 @@ def provision(
     heartbeat_timeout_ms: int | None,
     stop_delay_ms: int | None,
     name: str | None,
-) -> Record:
-    """Give board and host one link key, made if there is none, and the board its configuration."""
+    new_witness: bool = False,
+) -> tuple[Record, Path | None]:
+    """Give board and host one link key, made if there is none, and the board its configuration.
+
+    And the file in which the board's witness key is, if the board has made one: for whoever
+    verifies the record, off this computer.
+    """
     if name is not None and len(name.encode()) > wire.NAME_SIZE:
         raise RedbuttonError(f"a name has at most {wire.NAME_SIZE} bytes, {name!r} has more")
     made = new_key or not key_file.exists()
@@ -223,14 +236,20 @@ def provision(
     try:
         key_file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with key.replacing(record_file, 0o644) as record_out, key.replacing(key_file) as key_out:
-            record = board.provision(link_key, heartbeat_timeout_ms, stop_delay_ms, name)
+            record, witness = board.provision(
+                link_key, heartbeat_timeout_ms, stop_delay_ms, name, new_witness
+            )
             key_out.write(link_key.hex() + "\n")
             record_out.write(record.model_dump_json(indent=1) + "\n")
+        witness_file = key_file.with_name(key_file.name + WITNESS) if witness else None
+        if witness_file is not None:
+            with key.replacing(witness_file) as out:
+                out.write(f"{witness}\n")
     except OSError as error:
         raise KeyUnreadable(
             f"cannot write {error.filename or key_file}: {error.strerror}"
         ) from None
-    return record
+    return record, witness_file
 
 
 def _refuse_in_operation(port: str) -> None:

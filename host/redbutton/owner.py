@@ -21,12 +21,12 @@ from redbutton.local_server import Server
 from redbutton.model import Counters, SafetyState
 from redbutton.plain import plain
 from redbutton.planner_unit import PlannerActed, PlannerUnit
+from redbutton.record.diary import Diary
 from redbutton.session import Event, Fault, Rebooted, Session
 from redbutton.stop_log import StopLog, StopRequested
 
 RETRY_S = 0.2
 JOURNAL_RETRY_S = 0.1
-STOP_AGAIN_S = 0.05
 REST_S = 0.001, 0.01  # least and most, after a turn in which clients were served
 COUNTER = 0xFFFF
 
@@ -42,10 +42,7 @@ Happening = Event | StopRequested | PlannerActed | ConductExceeded
 
 
 class Owner:
-    """Owns a controller's port, survives its unplugging, and answers its challenges.
-
-    A stop that is asked for is asked for again until the controller has counted it.
-    """
+    """Owns a controller's port, survives its unplugging, and answers its challenges."""
 
     def __init__(
         self,
@@ -56,6 +53,7 @@ class Owner:
         planner: PlannerUnit | None = None,
         conduct: ConductWatch | None = None,
         notices: Sequence[str] = (),
+        record: Diary | None = None,
     ) -> None:
         """Open the port now, so that a port that cannot be opened is an error at once.
 
@@ -63,8 +61,9 @@ class Owner:
         `expected`: what the controller must attest before anything is vouched for; None: this
         package's firmware. `planner`: whose processes a stop freezes or kills. `conduct`: what
         counts as unusual; whoever sees more of it counts there too. `notices`: to be said in
-        every state.
+        every state. `record`: where all of it is recorded; it is not closed here.
         """
+        self.record = record or Diary()
         self.port = port or find_port()
         self.session = Session(
             key,
@@ -88,9 +87,6 @@ class Owner:
         self._ran = False
         self._requested: str | None = None  # the first since RUN: in which words
         self._said_of_conduct = ""
-        self._uncounted: int | None = None  # category of a stop that was asked for
-        self._stop_again = 0.0
-        self._stops_before: int | None = None
         self._stop_log = StopLog()
         self._happened: list[Happening] = []
         self._took = 0.0  # the last turn, in seconds
@@ -113,8 +109,9 @@ class Owner:
         if answer := self.session.answer(now, alive):
             self._write(answer)
         state = self.state()
-        self._serve(state, now)
         self._observe(state, now, any(isinstance(event, Rebooted) for event in events))
+        self._serve(state, now)
+        self._follow_up(state, now)
         for event in events:
             if isinstance(event, JournalAnswer):
                 self._server.tell_journal(event)
@@ -124,6 +121,7 @@ class Owner:
             self._journal_retry = now + JOURNAL_RETRY_S
             self.ask_journal(asked)
         happened, self._happened = [*events, *self._happened], []
+        self.record.turn(self, happened, now)
         self._took = time.monotonic() - now
         return happened
 
@@ -142,21 +140,20 @@ class Owner:
         self._conduct.count(Offence.MALFORMED, now, malformed)
 
     def _observe(self, state: SafetyState, now: float, rebooted: bool) -> None:
-        """What follows from what was measured: for a stop that was asked for, for conduct, for
-        the planner."""
-        if state.counters is not None:
-            before = None if rebooted else self._counters
-            self._counters = state.counters
-            if before is not None:
-                self._conduct.count(Offence.FRAMES, now, _rejected(before, state.counters))
-            if self._stops_before not in (None, state.counters.stop_requests):
-                self._uncounted = None
-            if state.running and not self._ran:  # a person has reset
-                self._conduct.clear()
-                self._requested = None
-            self._ran = state.running
-        if self._uncounted is not None and now >= self._stop_again:
-            self._send_stop(self._uncounted, now)
+        """What the controller counted; a reset, from which on all is counted anew."""
+        if state.counters is None:
+            return
+        if self._counters is not None and not rebooted:
+            rejected = _rejected(self._counters, state.counters)
+            self._conduct.count(Offence.FRAMES, now, rejected)
+        self._counters = state.counters
+        if state.running and not self._ran:
+            self._conduct.clear()
+            self._requested = None
+        self._ran = state.running
+
+    def _follow_up(self, state: SafetyState, now: float) -> None:
+        """A stop for unusual conduct; the planner's unit."""
         words = self._conduct.exceeded
         if words != self._said_of_conduct:
             self._said_of_conduct = words
@@ -200,21 +197,13 @@ class Owner:
         return sent
 
     def _ask_stop(self, request: StopRequest, peer: Peer | None, now: float) -> bool:
-        sent = self._send_stop(request.category, now)
+        sent = self._write(self.session.stop(now, request.category))
         if self._requested is None:
             who = f"user {peer.uid}: " if peer else ""
             self._requested = f"{who}{plain(request.reason) or 'no reason given'}"
         if self._planner is not None:
             self._happened += self._planner.stop_asked(now)
         return sent
-
-    def _send_stop(self, category: int, now: float) -> bool:
-        if self._uncounted is not None:
-            category = min(category, self._uncounted)
-        self._uncounted = category
-        self._stop_again = now + STOP_AGAIN_S
-        self._stops_before = self._counters.stop_requests if self._counters else None
-        return self._write(self.session.stop(now, category))
 
     def _note_stop(
         self, request: StopRequest, peer: Peer | None, times: int, sent: bool, now: float
@@ -226,6 +215,10 @@ class Owner:
         """Ask for an entry of the controller's journal; a JournalAnswer comes of `turn`."""
         self._write(self.session.ask_journal(sequence, time.monotonic()))
 
+    def ask_witness(self, digest: bytes) -> None:
+        """Ask the controller to sign as a witness; a Witnessed comes of `turn`."""
+        self._write(self.session.ask_witness(digest, time.monotonic()))
+
     def standstill(self) -> None:
         """Report standstill during a delayed stop (SR-05)."""
         self._write(self.session.standstill(time.monotonic()))
@@ -236,10 +229,15 @@ class Owner:
         if state.problem is None and self._problem is not None:
             state = SafetyState(problem=self._problem)
         planner = self._planner.notice if self._planner is not None else ""
-        if not (self._requested or self._notices or planner):
+        if not (self._requested or self._notices or planner or self.record.fails):
             return state
         notices = (*self._notices, planner) if planner else self._notices
-        return state.model_copy(update={"requested": self._requested, "notices": notices})
+        told = {
+            "requested": self._requested,
+            "notices": notices,
+            "record_fails": self.record.fails,
+        }
+        return state.model_copy(update=told)
 
     def close(self) -> None:
         """Give everything up; the controller stops for want of a heartbeat."""

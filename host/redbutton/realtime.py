@@ -5,7 +5,6 @@ unit does with `LimitRTPRIO=20`, `LimitMEMLOCK=infinity`) the heartbeat is made 
 on a busy machine, and that is said.
 """
 
-import ctypes
 import gc
 import os
 import resource
@@ -43,8 +42,12 @@ def _lock_memory() -> bool:
         and not _may_lock()
     ):
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return int(libc.mlockall(MCL_CURRENT | MCL_FUTURE)) == 0
+    try:
+        import ctypes  # noqa: PLC0415 - where its callbacks are forbidden this fails
+
+        return int(ctypes.CDLL(None).mlockall(MCL_CURRENT | MCL_FUTURE)) == 0
+    except (ImportError, MemoryError, OSError):
+        return False
 
 
 def _may_lock() -> bool:

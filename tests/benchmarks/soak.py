@@ -19,9 +19,9 @@ permits it they run before everything else (SCHED_FIFO). What is left is the hos
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -49,30 +49,51 @@ STEPS_MS = (5, 10, 15, 20, 22, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 BOARD_PRIORITY = 40
 NOBODY = 65534
 NONCES = 64
+LATE_MS = 50
 STRUCT = wire.struct
 SAID_S = 60.0
-# Whether the computer itself stands still, as a virtual one does when its host has other things to
-# do: nothing that runs before everything else is late then by the fault of a program.
-PROBE = """
-import os, time
+# What is late by no fault of a program, each in a process that runs before everything else. PROBE:
+# one processor itself, as a virtual one that its host keeps waiting. TERMINAL: the kernel, which
+# hands on what is written to a terminal (a pseudo-terminal, a USB serial port) in a work queue of
+# ordinary priority (drivers/tty/tty_buffer.c, flush_to_ldisc).
+FIRST = """
+import os, sys, time
+what = sys.argv[1]
 try:
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(90))
 except OSError:
     pass
+"""
+PROBE = """
+os.sched_setaffinity(0, {int(what)})
 last = time.monotonic()
 while True:
     time.sleep(0.002)
     now = time.monotonic()
     if now - last > 0.012:
-        print(last, now, flush=True)
+        print("processor", last, now, flush=True)
     last = now
+"""
+TERMINAL = """
+import tty
+ours, theirs = os.openpty()
+tty.setraw(theirs)
+while True:
+    time.sleep(0.005)
+    begin = time.monotonic()
+    os.write(ours, b".")
+    os.read(theirs, 1)
+    now = time.monotonic()
+    if now - begin > 0.01:
+        print("terminal", begin, now, flush=True)
 """
 
 
 @dataclass
 class Soak:
     """What was measured. Times in ms. `stops`: of each the cause, after how many seconds, and
-    when. `pauses`: when the computer stood still (s, monotonic)."""
+    when. `pauses`: what of the computer stood still from when to when (s, monotonic). `late`:
+    answers of an age of more than LATE_MS, when they came and what went on before."""
 
     intervals: list[float] = field(default_factory=list)
     ages: list[float] = field(default_factory=list)
@@ -83,7 +104,8 @@ class Soak:
     got: str = ""
     lateness: str = ""
     stolen_s: float = 0.0
-    pauses: list[tuple[float, float]] = field(default_factory=list)
+    pauses: list[tuple[str, float, float]] = field(default_factory=list)
+    late: list[tuple[float, str]] = field(default_factory=list)
 
 
 class Tap:
@@ -96,6 +118,7 @@ class Tap:
         self._made: OrderedDict[bytes, float] = OrderedDict()  # when each challenge went by
         self._answered: float | None = None
         self._beat: float | None = None
+        self._challenges = 0  # since the last answer
 
     def __call__(self, to_board: bool, data: bytes) -> None:
         """Bytes go by."""
@@ -118,6 +141,7 @@ class Tap:
                 )
             )
             self._made[fields["nonce"]] = now
+            self._challenges += 1
             if len(self._made) > NONCES:
                 self._made.popitem(last=False)
         elif not to_board and kind == wire.EVENT:
@@ -133,10 +157,16 @@ class Tap:
         if self._beat is not None and self._answered is not None:
             self.soak.intervals.append(now - self._beat)
             self.soak.ages.append(now - self._answered)
+            if now - self._answered > LATE_MS:
+                text = (
+                    f"age {now - self._answered:.0f} ms, {self._challenges} challenges meanwhile"
+                )
+                self.soak.late.append((now / 1000, text))
             self.last_gap = (
                 f"interval {now - self._beat:.0f} ms, age {now - self._answered:.0f} ms"
             )
         self._beat, self._answered = now, made
+        self._challenges = 0
 
     def restart(self) -> None:
         """What comes next is no interval since what came before."""
@@ -174,8 +204,11 @@ def soak(
         found.got = next(iter(stage.state().notices), "")
         if not stage.reset():
             raise SystemExit("the board does not run")
-        probe = _python(PROBE, stdout=subprocess.PIPE)
-        stack.callback(_end, probe)
+        probes = [_python(FIRST + TERMINAL, "", stdout=subprocess.PIPE)]
+        for processor in os.sched_getaffinity(0):
+            probes.append(_python(FIRST + PROBE, str(processor), stdout=subprocess.PIPE))
+        for probe in probes:
+            stack.callback(_end, probe)
         for _ in range(os.cpu_count() or 1 if busy is None else busy):
             stack.callback(_end, _python(f"import os\nos.nice({busy_nice})\nwhile True: pass"))
         path = socket_path(str(stage.port), stage.runtime)
@@ -186,14 +219,17 @@ def soak(
         tap.restart()
         found.intervals.clear()
         found.ages.clear()
+        found.late.clear()
         ticks = os.sysconf("SC_CLK_TCK")
         stolen = _stolen()
         _run(stage, tap, found, seconds, say)
         found.stolen_s = (_stolen() - stolen) / ticks
         found.lateness = _lateness(stage.board.stats())
-        probe.kill()
-        assert probe.stdout is not None
-        found.pauses = [(float(a), float(b)) for a, b in map(str.split, probe.stdout)]
+        for probe in probes:
+            probe.kill()
+            said, _ = probe.communicate()
+            for what, first, last in map(str.split, said.splitlines()):
+                found.pauses.append((what, float(first), float(last)))
         stage.board.cable.tap = None
         if then is not None:
             then(stage)
@@ -240,8 +276,8 @@ def _before_all(board: int) -> bool:
     return True
 
 
-def _python(code: str, **options: Any) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-S", "-c", code], text=True, **options)
+def _python(code: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-S", "-c", code, *arguments], text=True, **options)
 
 
 def _clients(path: Path, kind: str, count: int, pause_s: float) -> "subprocess.Popen[str]":
@@ -270,6 +306,15 @@ def _lateness(stats: dict[str, Any]) -> str:
     return f"ticks late at most {stats['lateness_us']['max'] / 1000:.1f} ms since the start"
 
 
+def _near(found: Soak, begin: float, end: float) -> str:
+    """What of the computer stood still then."""
+    return "".join(
+        f"; {what} stood still for {(last - first) * 1000:.0f} ms"
+        for what, first, last in found.pauses
+        if last > begin and first < end
+    )
+
+
 def table(found: Soak, timeout_ms: int) -> str:
     """All of it, for people."""
     rows = [
@@ -283,11 +328,13 @@ def table(found: Soak, timeout_ms: int) -> str:
             figures = [quantile(sorted(values), q) for q in (0.5, 0.99, 0.999)] + [max(values)]
             shown = "".join(f"{figure:8.1f}" for figure in figures)
             rows.append(f"{name:<28}{len(values):>8}{shown}")
-    paused = sorted((b - a) * 1000 for a, b in found.pauses)
-    rows.append(
-        f"the computer itself: {found.stolen_s:.1f} s stolen; a probe before everything else was "
-        f"late by more than 10 ms {len(paused)} times, most {max(paused, default=0):.1f} ms"
-    )
+    for what in ("processor", "terminal"):
+        paused = [(last - first) * 1000 for kind, first, last in found.pauses if kind == what]
+        rows.append(
+            f"a probe of the {what} alone: later than 10 ms {len(paused)} times, most "
+            f"{max(paused, default=0):.1f} ms"
+        )
+    rows.append(f"stolen from this (virtual) computer: {found.stolen_s:.1f} s")
     rows += ["", f"{'up to ms':>10}{'intervals':>12}{'ages':>12}"]
     for edge, low in zip((*STEPS_MS, float("inf")), (0, *STEPS_MS), strict=True):
         counts = [sum(low < v <= edge for v in vs) for vs in (found.intervals, found.ages)]
@@ -295,9 +342,9 @@ def table(found: Soak, timeout_ms: int) -> str:
     rows += ["", *(json.dumps(one) for one in found.clients)]
     rows.append(f"false stops: {len(found.stops)}")
     for cause, at, when in found.stops:
-        near = [b - a for a, b in found.pauses if when - 0.5 < b < when + 0.1]
-        stood = f"; the computer stood still for {max(near) * 1000:.0f} ms" if near else ""
-        rows.append(f"  after {at:.1f} s: {cause}{stood}")
+        rows.append(f"  after {at:.1f} s: {cause}{_near(found, when - 0.4, when)}")
+    rows.append(f"answers later than {LATE_MS} ms: {len(found.late)}")
+    rows += [f"  {text}{_near(found, when - 0.2, when)}" for when, text in found.late[:20]]
     rows.append("record: none is kept by this version of redbutton run")
     return "\n".join(rows)
 
@@ -310,15 +357,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--no-realtime", dest="realtime", action="store_false")
     parser.add_argument("--alone", action="store_true")
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory():
-        found = soak(
-            given.minutes * 60,
-            timeout_ms=given.timeout_ms,
-            realtime=given.realtime,
-            busy=0 if given.alone else None,
-            clients={} if given.alone else CLIENTS,
-            say=lambda text: print(text, flush=True),
-        )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and leave no process behind
+    found = soak(
+        given.minutes * 60,
+        timeout_ms=given.timeout_ms,
+        realtime=given.realtime,
+        busy=0 if given.alone else None,
+        clients={} if given.alone else CLIENTS,
+        say=lambda text: print(text, flush=True),
+    )
     print(table(found, given.timeout_ms), flush=True)
 
 

@@ -30,7 +30,7 @@ FOUND_S = 10.0
 ANSWER_S = 5.0
 RATE_S = 0.02
 MATCHED_S = 0.1
-OPTIONS = ("single_domain", "vouches", "stop_delay_ms", "arguments")
+OPTIONS = ("single_domain", "vouches", "stop_delay_ms", "heartbeat_timeout_ms", "arguments")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

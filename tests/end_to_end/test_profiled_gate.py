@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Pose, PoseArray, Twist
 from nav_msgs.msg import Odometry
 from ros_side import CountingRobot, MakeScene, Scene, speeds, twist, wait
@@ -306,3 +307,37 @@ def test_a_stop_ends_what_was_approved_before_it(planning: Planning) -> None:
     assert planning.here.stage.board.wait_load(False, 1.0)
     assert wait(lambda: planning.here.state.first_cause)
     assert planning.ask(*HELD).verdict == CheckPlan.Response.HOLD
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_planner_that_floods_what_is_refused_gets_the_robot_stopped(
+    robot: MakeRobot, tmp_path: Path
+) -> None:
+    """With that cause in state and diagnostics until the reset; then counting begins anew."""
+    profile = yaml.safe_load(PROFILE.read_text())
+    profile["conduct"] = {"refused": 30}
+    file = tmp_path / "robot.yaml"
+    file.write_text(json.dumps(profile))
+    # Nothing may move there: the workspace ends.
+    here, heard = robot((9.62, 0.0), profile=file, heartbeat_timeout_ms=1000, command_age=5.0)
+    diagnostics = here.robot.hear(DiagnosticArray, "/diagnostics")
+    publisher = here.planner.say(Twist, "cmd_vel_request")
+    here.send(publisher, twist(0.3), 0.3)
+    assert here.stage.board.load, "a few refusals are no stop"
+    words = "unusual conduct: more than 30 refused requests in a minute"
+
+    def stopped() -> bool:
+        publisher.publish(twist(0.3))
+        return not here.stage.board.load
+
+    assert wait(stopped), (here.state, here.stage.gate_log.read_text()[-3000:])
+    assert wait(lambda: here.state.load_proven_off and here.state.requested == words)
+    assert here.state.first_cause == "stop requested"
+    assert wait(lambda: diagnostics and words in diagnostics[-1].status[0].message)
+    said = {value.key: value.value for value in diagnostics[-1].status[0].values}
+    assert said["requested"] == words
+    assert not any(speeds(heard))
+    assert here.stage.reset()
+    assert wait(lambda: here.state.requested == "")
+    here.send(publisher, twist(0.0), 0.1)
+    assert here.stage.board.load

@@ -42,6 +42,7 @@ class Turning:
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.happened: list[Happening] = []
+        self.turns = 0
         self._over = False
         self._thread = threading.Thread(target=self._turn)
         self._thread.start()
@@ -49,6 +50,7 @@ class Turning:
     def _turn(self) -> None:
         while not self._over:
             self.happened += self.owner.turn()
+            self.turns += 1
             self.owner.wait(0.01)
 
     def wait(self, condition: Callable[[], object]) -> bool:
@@ -91,11 +93,13 @@ def own(board: RealTimeBoard, key: bytes, port: Path) -> Iterator[Callable[..., 
 
 
 def reset(board: RealTimeBoard, turning: Turning) -> None:
-    for _ in range(3):
+    for _ in range(10):
         assert turning.wait(lambda: turning.owner.state().heard)
         assert turning.wait(lambda: not turning.owner.state().present)
         board.reset()
         if board.wait_load(True, 2.0) and turning.wait(lambda: turning.owner.state().running):
+            seen = turning.turns + 1  # by the owner's thread, too
+            assert turning.wait(lambda seen=seen: turning.turns > seen)
             return
     raise AssertionError("no reset acted")
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from redbutton.checks.verdict import Verdict
-from redbutton.manifest import nacl
+from redbutton.key import nacl
 from redbutton.model import Frozen
 
 COMMAND_MAX = 4096  # bytes

@@ -49,6 +49,7 @@ from redbutton.gate import Gate
 from redbutton.model import State
 from redbutton.owner import ConductExceeded, Owner
 from redbutton.planner_unit import PlannerActed, unit_of
+from redbutton.record.diary import digest_of, open_diary
 from redbutton.session import Fault, Hello, Transition
 from redbutton.stop_log import StopRequested
 from redbutton_msgs.srv import CheckPlan
@@ -103,14 +104,25 @@ class GateNodes:
         profile = load_profile(Path(own["profile"])) if own["profile"] else None
         keys = Path(own["key_file"] or key.default_file())
         self._offences = ConductWatch(profile.conduct if profile else None)
+        link_key = key.load_private(keys)
+        self._record = open_diary(own["record"] or None)
+        self._opened.callback(self._record.close)
+        if not self._record.on:
+            self._logger.warning("nothing is recorded: see redbutton log init")
         self._port = Owner(
             own["port"] or None,
-            key.load_private(keys),
+            link_key,
             attestation.expected(keys),
             planner=unit_of(configuration.load().planner),
             conduct=self._offences,
+            record=self._record,
         )
         self._opened.callback(self._port.close)
+        self._record.begin(
+            port=self._port.port,
+            profile=digest_of(Path(own["profile"]) if own["profile"] else None),
+            parameters=own,
+        )
         now = time.monotonic()
         self._crossing = crossing
         self._gate = Gate(
@@ -139,10 +151,16 @@ class GateNodes:
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
         self._checks = Checks(self._robot, crossing, profile, own) if profile else None
-        self._plans = Plans(self._robot, profile, own, self._begin_plan)
+        self._plans = Plans(self._robot, profile, own, self._begin_plan, self._record)
         self._opened.callback(self._plans.close)
         self._motion = Motion(
-            crossing, sides, self._gate, self._port.state, own["deceleration"], self._checks
+            crossing,
+            sides,
+            self._gate,
+            self._port.state,
+            own["deceleration"],
+            self._checks,
+            self._record,
         )
         self._actions = [
             ActionProxy(action, self._planner, self._robot, self._goal_passes)
@@ -224,6 +242,7 @@ class GateNodes:
         if late > HANG_S:
             hung = f"the gate's executor, for {late:.2f} s"
             self._logger.error(f"hung: {hung}")
+            self._record.count(now, "hung", "gate", seconds=round(late, 2))
             self._conduct = Conduct(self._conduct.withheld, hung, self._conduct.single_domain)
 
     def _look_around(self, now: float) -> None:
@@ -250,6 +269,7 @@ class GateNodes:
                 withheld.append(f"action {action.name}: the robot's server has not ended a goal")
         if withheld and not self._conduct.withheld:
             self._logger.error(f"no heartbeat: {'; '.join(withheld)}")
+            self._record.count(now, "withheld", "gate", reasons=withheld)
         self._conduct = Conduct(withheld, self._conduct.hung, self._conduct.single_domain)
 
     def _said_of(self, entry: Input, now: float) -> str:
@@ -266,6 +286,7 @@ class GateNodes:
         verdict = self._gate.goal(name, server_is_there, self._port.state(), now, check)
         if not verdict.passed:
             self._logger.warning(f"goal for {name} refused: {verdict.reason}")
+            self._record.count(now, "refused", name, reason=verdict.reason)
         return verdict.passed
 
     def _on_alive(self, _: Any) -> None:

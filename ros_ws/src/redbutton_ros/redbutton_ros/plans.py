@@ -6,8 +6,10 @@ else was objected to. What nobody is named for nobody may approve.
 """
 
 import grp
+import hashlib
 import os
 import pwd
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +22,7 @@ from redbutton.checks.request import RequestCheck
 from redbutton.checks.review import Review, desk_of
 from redbutton.checks.verdict import Judgement, refused
 from redbutton.plain import plain
+from redbutton.record.diary import Diary
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros.settings import SettingsWrong
 
@@ -43,9 +46,11 @@ class Plans:
         profile: RobotProfile | None,
         own: dict[str, Any],
         begin: Callable[[Sequence[Action], float], None],
+        record: Diary,
     ) -> None:
         """`profile`: without one every plan is refused. `own`: the gate's settings. `begin`: told
         of each plan that is allowed, and when. RedbuttonError if operators cannot be heard."""
+        self._record = record
         self._logger = node.get_logger()
         self._begin = begin
         self._channel: Channel | None = None
@@ -76,6 +81,14 @@ class Plans:
         response.rule, response.reason = said.rule, said.reason
         response.step = WHOLE_PLAN if said.step is None else said.step
         self._logger.info(f"plan: {said.verdict.value} {said.rule} {plain(said.reason)}")
+        self._record.count(
+            now,
+            "plan",
+            f"{said.verdict.value} {said.rule}",
+            reason=said.reason,
+            step=said.step,
+            sha256=hashlib.sha256(question.encode(errors="replace")).hexdigest(),
+        )
         return response
 
     def close(self) -> None:
@@ -86,10 +99,19 @@ class Plans:
     def _report(self, report: Report) -> None:
         if report.vote is None or report.counted is None:
             self._logger.error(f"user {report.uid} may not approve, and was turned away")
+            self._record.count(time.monotonic(), "turned_away", f"user {report.uid}")
         else:
             vote, outcome = report.vote, report.counted.outcome.value
             self._logger.warning(
                 f"user {report.uid}, {vote.approver!r}: {vote.decision.value} {vote.id}: {outcome}"
+            )
+            self._record.note(
+                "vote",
+                uid=report.uid,
+                approver=vote.approver,
+                decision=vote.decision.value,
+                id=vote.id,
+                outcome=outcome,
             )
 
 

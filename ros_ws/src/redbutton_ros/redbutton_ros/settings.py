@@ -49,6 +49,7 @@ GATE = (
         -1,
         DOMAIN_MAX,
     ),
+    Setting("record", "", "folder of the log; empty: the usual one, if a log was made there"),
     Setting("profile", "", "YAML file of the robot's profile; empty: only what inputs limit"),
     Setting("pose", "", "nav_msgs/Odometry in the robot's domain: where it is, by the profile"),
     Setting("people", "", "geometry_msgs/PoseArray in the robot's domain: all who are seen"),
