@@ -16,6 +16,7 @@ nothing instead.
 
 import json
 import os
+import random
 import secrets
 import select
 import struct
@@ -36,6 +37,7 @@ RETRY_S = 0.02
 GO = b"go\n"
 STATUS = ("boot", "uptime", "state", "inputs", "first", "causes", "present")
 EVENT = ("boot", "uptime", "before", "after", "cause")
+SWAP_MOST_MS = 300  # as in redbutton.bench.rig
 UNREAD_MAX = 4096  # bytes that the system keeps for a host that does not read
 
 
@@ -53,6 +55,8 @@ class Host:
         self._link: SerialLink | None = None
         self._reader = wire.LineReader()
         self._unread = b""
+        self._swapping = random.Random(seed)
+        self._still_until = 0.0
         self._later_s = 0.0
         self._answered = 0.0
         self._retry = 0.0
@@ -108,7 +112,7 @@ class Host:
                 self._lose(error, now)
         self._observe(sent)
         self._unread += self._up.carry(sent, int(now * 1000))
-        if self._own.get("killed") or self._own.get("stopped"):
+        if self._own.get("killed") or self._own.get("stopped") or self._stands_still(now):
             self._unread = self._unread[-UNREAD_MAX:]
             self._write(b"")
         elif now - self._answered >= self._own.get("period", 0) / 1000:
@@ -120,6 +124,12 @@ class Host:
                 elif isinstance(event, Fault):
                     _say(error=str(event.error))
             self._write(self._session.answer(self._now, not self._own.get("hung")))
+
+    def _stands_still(self, now: float) -> bool:
+        """While it swaps."""
+        if self._swapping.randrange(1000) < self._own.get("swaps", 0):
+            self._still_until = now + self._swapping.uniform(0, SWAP_MOST_MS / 1000)
+        return now < self._still_until
 
     def _open(self, now: float) -> None:
         try:
