@@ -293,6 +293,10 @@ class _Run:
 
     def end(self) -> None:
         """Judge what the plan leaves behind."""
+        closed = any(
+            "shower_door" in item.kind.tags and item.touched and "is_open" not in item.states
+            for item in self.state.items.values()
+        )
         for name, item in self.state.items.items():
             left = item.aid_of and item.aid_of in self.state.left
             if not item.touched and not left:
@@ -300,6 +304,8 @@ class _Run:
             tags = self._tags(name) | {"end"}
             if "living" in self._tags(item.at):
                 tags |= {"at_person"}
+            if closed and "shower" in tags:
+                tags |= {"contained"}
             deed = Deed("end", object=name, person=item.aid_of)
             self._say(item.step, Event("end", frozenset(tags), self._tags(item.at)), deed)
 
@@ -342,6 +348,8 @@ class _Run:
                 target = state.focus if state.focus not in state.held else ""
                 if target == ROBOT or names["person"] or names["place"]:
                     target = ""
+        if act == "break" and thing in state.held and not target:
+            target = state.focus if state.focus not in (thing, ROBOT) else ""
         target = target or (names["person"] if act in ("hand", "throw", "feed", "place") else "")
         target = target or (names["place"] if act in _TO_TARGET else "")
         if act == "feed" and thing in state.people and target:

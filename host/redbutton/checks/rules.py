@@ -27,7 +27,7 @@ MOMENTARY = one_of(
     "is_broken is_covered is_disabled fresh moved held known unknown near owned forceful "
     "depended_on in_reach was_in_reach at_person in_use in_fuel in_vessel in_wet on_hard on_heat "
     "on_unfit often unspecified with_contents with_foreign with_food with_chemical with_unclean "
-    "is_soiled is_tainted unguarded near_fire"
+    "is_soiled is_tainted unguarded near_fire contained"
 )
 # Acts that follow from those of verbs.yaml; rules.yaml says what they are.
 FOLLOWING = one_of("carry heating enclose wetting leave end")
