@@ -43,9 +43,9 @@ def measured(ask: Callable[[int], Callable[[], MotionVerdict]], times: int) -> d
     allowed = 0
     for i in range(times + WARM):
         check = ask(i)
-        begin = time.perf_counter_ns()
+        begin = time.thread_time_ns()
         verdict = check()
-        taken.append((time.perf_counter_ns() - begin) / 1000)
+        taken.append((time.thread_time_ns() - begin) / 1000)
         allowed += verdict.allowed and i >= WARM
     taken = sorted(taken[WARM:])
     return {
