@@ -405,31 +405,34 @@ class _Run:
         item = state.items.get(name)
         if item is None:
             return _NO_TAGS
-        holder = state.items.get(item.at)
-        more = self._known_of(name, item) | _of_holder(holder.kind if holder else None)
-        inside = [
-            state.items[one].kind for one in state.inside.get(name, ()) if one in state.items
-        ]
-        return item.kind.tags | item.states | more | _of_contents(item.kind, inside)
+        more = self._known_of(name, item)
+        if holder := state.items.get(item.at):
+            more |= _of_holder(holder.kind)
+        if inside := state.inside.get(name):
+            kinds = [state.items[one].kind for one in inside if one in state.items]
+            more |= _of_contents(item.kind, kinds)
+        return item.kind.tags.union(item.states, more)
 
     def _known_of(self, name: str, item: Item) -> set[str]:
         """What the world and the steps so far say of a thing."""
-        state = self.state
-        more = {f"holds_{tag}" for tag in item.liquid.tags} if item.liquid else set[str]()
-        said = {
-            "known": item.kind.known,
-            "is_filled": item.liquid is not None,
-            "fresh": item.liquid is not None and item.touched,
-            "moved": item.moved,
-            "often": item.switched >= OFTEN,
-            "held": name in state.held,
-            "depended_on": bool(item.aid_of),
-            "in_reach": bool(item.aid_of) and worlds.reaches(state, name),
-            "was_in_reach": bool(item.aid_of)
-            and name in self.first.items
-            and worlds.reaches(self.first, name),
-        }
-        return more | {tag for tag, holds in said.items() if holds}
+        more = {"known"} if item.kind.known else set[str]()
+        if item.liquid is not None:
+            more |= _held_in(item.liquid)
+            if item.touched:
+                more.add("fresh")
+        if item.moved:
+            more.add("moved")
+        if item.switched >= OFTEN:
+            more.add("often")
+        if name in self.state.held:
+            more.add("held")
+        if item.aid_of:
+            more.add("depended_on")
+            if worlds.reaches(self.state, name):
+                more.add("in_reach")
+            if name in self.first.items and worlds.reaches(self.first, name):
+                more.add("was_in_reach")
+        return more
 
     def _bystanders(self, goal: worlds.Position | None) -> frozenset[frozenset[str]]:
         people = worlds.near(self.state, goal) if self.state.people else ()
@@ -629,10 +632,14 @@ _FIT_FOR_FOOD = one_of(f"food utensil foodware food_wrap cutting_board liquid {U
 
 
 @lru_cache(4096)
-def _of_holder(holder: ObjectClass | None) -> frozenset[str]:
+def _held_in(liquid: ObjectClass) -> frozenset[str]:
+    """What a vessel is by what it is filled with."""
+    return frozenset({f"holds_{tag}" for tag in liquid.tags} | {"is_filled"})
+
+
+@lru_cache(4096)
+def _of_holder(holder: ObjectClass) -> frozenset[str]:
     """What the thing says that another one is in or on."""
-    if holder is None:
-        return _NO_TAGS
     return frozenset(
         tag
         for tag, any_of in _HOLDERS.items()
