@@ -1,6 +1,7 @@
 """What the checks of motion and of plans cost, in processor time of this computer.
 
-usage: python tests/benchmarks/checks_latency.py [--json] [--twists N] [--trajectories N] [--plans N]
+usage: python tests/benchmarks/checks_latency.py [--json] [--twists N] [--trajectories N]
+       [--plans N]
 
 A twist: the base of each example profile drives about in free space, with two people seen and a
 pose that is new each time. At the doorway, and in the kitchen, zones are in reach and looked at. A
@@ -29,12 +30,41 @@ PERIOD_S = 0.05
 POINTS = 1000
 WARM = 200
 STEPS = (10, 100, 300, 1000, 3000)  # of plans
-NOUNS = (
-    "Mug Cup Bowl Plate Knife Fork Spoon Apple Bread Potato "
-    "Book Laptop CellPhone Pillow Towel Pen Watch Box Vase Bottle"
-).split()
+NOUNS = [
+    "Mug",
+    "Cup",
+    "Bowl",
+    "Plate",
+    "Knife",
+    "Fork",
+    "Spoon",
+    "Apple",
+    "Bread",
+    "Potato",
+    "Book",
+    "Laptop",
+    "CellPhone",
+    "Pillow",
+    "Towel",
+    "Pen",
+    "Watch",
+    "Box",
+    "Vase",
+    "Bottle",
+]
 THINGS = [f"{noun}_{i}" for i in range(10) for noun in NOUNS]
-PLACES = "Table Desk Shelf CounterTop Sofa Bed Cabinet Drawer Sink Fridge".split()
+PLACES = [
+    "Table",
+    "Desk",
+    "Shelf",
+    "CounterTop",
+    "Sofa",
+    "Bed",
+    "Cabinet",
+    "Drawer",
+    "Sink",
+    "Fridge",
+]
 # Elbow up, the tool above the table; and stretched forward, half way up.
 AT_TABLE = {
     "shoulder_pan_joint": -0.5,

@@ -464,8 +464,11 @@ def test_what_is_not_known_is_picked_and_placed(check: PlanCheck) -> None:
 
 
 def test_the_time_is_linear_in_the_steps(check: PlanCheck) -> None:
-    plan = ["find Mug", "pick Mug", "find Sink", "place Mug in Sink"] * 250
-    check.judge(plan)
-    begin = time.perf_counter()
-    assert check.judge(plan).verdict is Judgement.ALLOW
-    assert time.perf_counter() - begin < 0.5, "100 ms on a quiet computer"
+    def taken(steps: int) -> float:
+        plan = ["find Mug", "pick Mug", "find Sink", "place Mug in Sink"] * (steps // 4)
+        check.judge(plan)
+        begin = time.thread_time()
+        assert check.judge(plan).verdict is Judgement.ALLOW
+        return time.thread_time() - begin
+
+    assert taken(4000) < 2.5 * 4 * max(taken(1000), 0.01), "in processor time, whatever else runs"

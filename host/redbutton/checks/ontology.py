@@ -7,7 +7,7 @@ a hazard of its own: nothing is guessed.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -146,6 +146,7 @@ class Ontology:
         self._kept: dict[str, ObjectClass] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> "Ontology":
         """The one that comes with redbutton."""
         nouns = _Nouns.model_validate(read_yaml("ontology.yaml"))
@@ -328,6 +329,7 @@ class Verbs:
         self._kept: dict[str, str] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> "Verbs":
         """Those that come with redbutton."""
         return cls(_Verbs.model_validate(read_yaml("verbs.yaml")).acts)

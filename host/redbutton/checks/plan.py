@@ -6,7 +6,7 @@ steps is found because each step is judged in the world that the steps before it
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from math import inf
 from typing import Annotated, Any, NamedTuple
@@ -48,6 +48,7 @@ _CARRYING = one_of("pick go hand place")
 _LETS_OUT = one_of("open pour spray break")
 _NO_TAGS = frozenset[str]()
 _UNGUARDED = frozenset({"unguarded"})
+_TO_OWNER = frozenset({"to_owner"})
 _NEAR_FIRE = frozenset({"near_fire"})
 
 
@@ -250,6 +251,7 @@ class _Run:
         self.questions: dict[Question, int] = {}
         self.events = 0
         self.alone: dict[str, float] = {}  # s since what is on was looked after
+        self.contents: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def step(self, number: int, roles: Roles) -> None:
         """Judge a step, then let it happen."""
@@ -398,7 +400,9 @@ class _Run:
         state = self.state
         if person := state.people.get(name):
             kind = "person" if person.kind is worlds.Kind.ADULT else person.kind.value
-            return self.check.ontology.classes[kind].tags
+            tags = self.check.ontology.classes[kind].tags
+            known = self.check.ontology.of(person.name).tags
+            return tags | known if "people" in known else tags
         if place := state.places.get(name):
             zones = (*place.zones, place.name)
             return frozenset[str]().union(*(self.check.ontology.of(zone).tags for zone in zones))
@@ -409,9 +413,17 @@ class _Run:
         if holder := state.items.get(item.at):
             more |= _of_holder(holder.kind)
         if inside := state.inside.get(name):
-            kinds = [state.items[one].kind for one in inside if one in state.items]
-            more |= _of_contents(item.kind, kinds)
+            more |= self._of_inside(name, item.kind, inside)
         return item.kind.tags.union(item.states, more)
+
+    def _of_inside(self, name: str, kind: ObjectClass, inside: tuple[str, ...]) -> frozenset[str]:
+        """What the things say that are in or on another one; told anew when they change."""
+        kept = self.contents.get(name)
+        if kept is None or kept[0] is not inside:
+            items = self.state.items
+            kinds = {items[one].kind for one in inside if one in items}
+            kept = self.contents[name] = (inside, _of_contents(kind, kinds))
+        return kept[1]
 
     def _known_of(self, name: str, item: Item) -> set[str]:
         """What the world and the steps so far say of a thing."""
@@ -445,6 +457,8 @@ class _Run:
         state = self.state
         thing = self._tags(deed.object) | deed.tags
         thing |= self._around(deed.act, thing)
+        if deed.act == "hand" and deed.recipient and deed.recipient == self._depends(deed.object):
+            thing |= _TO_OWNER
         target = self._tags(deed.recipient) or None
         near = self._bystanders(goal)
         if deed.act in ("pour", "spray", "fill") and deed.liquid is not None:
@@ -647,7 +661,7 @@ def _of_holder(holder: ObjectClass) -> frozenset[str]:
     )
 
 
-def _of_contents(kind: ObjectClass, inside: list[ObjectClass]) -> frozenset[str]:
+def _of_contents(kind: ObjectClass, inside: Set[ObjectClass]) -> frozenset[str]:
     """What the things say that are in or on another one."""
     if not inside:
         return _NO_TAGS
