@@ -445,8 +445,8 @@ class RobotProfile(Part):
         for name, action in self.actions.items():
             for key, parameter in action.parameters.items():
                 if parameter.of is not None and parameter.of not in self.objects:
-                    where = ("actions", name, "parameters", key, "of")
-                    yield where, f"there is no class {parameter.of} in objects"
+                    class_of: Where = ("actions", name, "parameters", key, "of")
+                    yield class_of, f"there is no class {parameter.of} in objects"
                 limit, value = most.get(parameter.unit or "", ("", FAR))
                 if parameter.range is not None and parameter.range.max > value:
                     where = ("actions", name, "parameters", key, "range", "max")
