@@ -53,7 +53,7 @@ benchmark:  ## print how late control ticks are, with and without a flood
 soak:  ## the heartbeat on a busy computer with 200 clients for half an hour: false stops (MINUTES=n, OPTIONS=--no-realtime)
 	@$(IN_ENVIRONMENT) python tests/benchmarks/soak.py $(or $(MINUTES),30) $(OPTIONS)
 
-check-latency:  ## print how long the checks of motion take
+check-latency:  ## print how long the checks of motion and of plans take
 	@$(IN_ENVIRONMENT) python tests/benchmarks/checks_latency.py
 
 gate-latency:  ## print what the gate adds to a command's way, and how long a stop takes; some minutes
