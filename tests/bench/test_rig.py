@@ -121,6 +121,7 @@ def test_a_controller_that_is_provisioned_otherwise_is_refused(rig: RealRig) -> 
     [
         ("short sense.load", {"sense.load"}),
         ("cross switch.contact_a switch.contact_b", {"switch.contact_a", "switch.contact_b"}),
+        ("cut sense.contact_b", {"sense.contact_b"}),
         ("cut sense.load", {"sense.load"}),
     ],
 )
