@@ -14,7 +14,7 @@ CAMPAIGN = $(or $(OUT),dist/campaign)
 CHIP_IMAGE = $(or $(RP2_UF2),dist/RPI_PICO-1.25.0.uf2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark check-latency gate-latency latency campaign coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
+.PHONY: help demo test lint requirements benchmark soak check-latency gate-latency latency campaign coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware wheel-check clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -49,6 +49,9 @@ fuzz:  ## ask the checks, the link and the sockets anything at all for 2 minutes
 
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
+
+soak:  ## the heartbeat on a busy computer with 200 clients for half an hour: false stops (MINUTES=n, OPTIONS=--no-realtime)
+	@$(IN_ENVIRONMENT) python tests/benchmarks/soak.py $(or $(MINUTES),30) $(OPTIONS)
 
 check-latency:  ## print how long the checks of motion take
 	@$(IN_ENVIRONMENT) python tests/benchmarks/checks_latency.py
@@ -85,6 +88,9 @@ firmware:  ## put firmware and manifest into dist/firmware, signed with SIGNING_
 
 fmea:  ## prove the circuit in simulation, every part opened and shorted (VARIANT=12V: the other one)
 	@$(IN_ENVIRONMENT) python hardware/fmea.py $(if $(VARIANT),--variant $(VARIANT))
+
+wheel-check:  ## ask the index whether `pip install redbutton` needs no compiler on a Raspberry Pi; some minutes
+	@$(IN_ENVIRONMENT) python tests/wheel_check.py
 
 clean:  ## remove all that these targets have made
 	rm -rf .venv ros_ws/build ros_ws/install ros_ws/log dist

@@ -78,10 +78,14 @@ def record_file(key_file: Path) -> Path:
 
 
 def load_record(key_file: Path) -> Record | None:
-    """The record beside a key, or None if there is none; RedbuttonError if it is damaged."""
+    """The record beside a key, or None if there is none; RedbuttonError if it is damaged.
+
+    `null` is none: systemd gives a service that where there is no file (SetCredential).
+    """
     file = record_file(key_file)
     try:
-        return Record.model_validate_json(file.read_bytes())
+        content = file.read_bytes()
+        return None if content == b"null" else Record.model_validate_json(content)
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

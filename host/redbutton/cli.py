@@ -18,14 +18,17 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from redbutton import __version__, attestation, configuration, key, udev
+from redbutton import attestation, configuration, key, planner_unit, udev
 from redbutton.colours import COLOURS
+from redbutton.conduct import ConductWatch
 from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
 from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
-from redbutton.model import SafetyState
-from redbutton.owner import Owner
+from redbutton.model import STOP_REQUESTED, SafetyState
+from redbutton.notify import Notifier
+from redbutton.owner import ConductExceeded, Owner
+from redbutton.planner_unit import PlannerActed
 from redbutton.session import (
     Attested,
     Fault,
@@ -35,6 +38,7 @@ from redbutton.session import (
     Transition,
     TransitionsLost,
 )
+from redbutton.stop_log import StopRequested
 from redbutton.watch import Watch
 
 HEARTBEAT_TURN_S = 0.01
@@ -130,9 +134,9 @@ def _say_state(as_json: bool, state: SafetyState) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from redbutton.firmware import wire
+        from redbutton import parts
 
-        print(f"redbutton {__version__}, protocol version {wire.VERSION}")
+        print("\n".join(parts.lines()))
         raise typer.Exit
 
 
@@ -160,6 +164,10 @@ def run(
             "/etc/redbutton/host.yaml if it is there."
         ),
     ] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(help="Ask for real-time priority and locked memory. Goes on without."),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Own the port and make the heartbeat (without ROS).
@@ -167,15 +175,30 @@ def run(
     The heartbeat proves that this process turns. When it ends, hangs or is killed, the controller
     cuts the power.
     """
+    from redbutton import realtime as priority
+
     host = configuration.load(config)
     key_file = key_file or (Path(host.key_file) if host.key_file else key.default_file())
-    owner = Owner(port or host.port, key.load(key_file), attestation.expected(key_file))
+    planner = planner_unit.unit_of(host.planner)
+    _, got = priority.ask() if realtime else (False, "ordinary priority")
+    _say(as_json, f"runs with {got}", event="priority", got=got)
+    owner = Owner(
+        port or host.port,
+        key.load_private(key_file),
+        attestation.expected(key_file),
+        planner=planner,
+        conduct=ConductWatch(host.conduct),
+        notices=[f"runs with {got}"],
+    )
+    manager = Notifier()
+    manager.tell("READY=1")  # the port is owned; what the controller says is in the status
     last: tuple[object, ...] | None = None
     try:
         while True:
             for event in owner.turn():
                 _say_event(as_json, event)
             state = owner.state()
+            manager.turned(state.sentence())
             shown = (state.state, state.load, state.present, state.problem)
             if shown != last:
                 last = shown
@@ -184,6 +207,7 @@ def run(
     except KeyboardInterrupt:
         _say(as_json, "ended: without a heartbeat the controller stops", event="ended")
     finally:
+        manager.tell("STOPPING=1")
         owner.close()
 
 
@@ -229,6 +253,13 @@ def _say_event(as_json: bool, event: object) -> None:
             cause=event.cause,
             causes=event.causes,
         )
+    elif isinstance(event, StopRequested):
+        fields = {**vars(event), "peer": event.peer.model_dump() if event.peer else None}
+        _say(as_json, event.sentence(), "magenta", event="stop_requested", **fields)
+    elif isinstance(event, PlannerActed):
+        _say(as_json, event.sentence(), "magenta", event="planner", **vars(event))
+    elif isinstance(event, ConductExceeded):
+        _say(as_json, event.words, "magenta", event="conduct", words=event.words)
     elif isinstance(event, Rebooted):
         _say(as_json, "the controller started anew", "magenta", event="rebooted")
     elif isinstance(event, TransitionsLost):
@@ -380,7 +411,7 @@ def stop(
         begin = time.monotonic()
         watch.stop(StopRequest(category=category, reason=reason[:200]))
         stopped, state = watch.until(
-            lambda state: state.stopped and "stop requested" in state.causes, STOP_TIMEOUT_S
+            lambda state: state.stopped and STOP_REQUESTED in state.causes, STOP_TIMEOUT_S
         )
         took = time.monotonic() - begin
     finally:
@@ -684,12 +715,16 @@ def _add_checks() -> None:
     from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
     from redbutton.checks.profile_cli import profile_app
+    from redbutton.doctor import doctor_cli
+    from redbutton.install import install_cli
 
     app.add_typer(profile_app)
     app.add_typer(bench_app, name="bench")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)
+    install_cli.register(app)
+    doctor_cli.register(app)
 
 
 _add_checks()

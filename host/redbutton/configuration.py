@@ -7,9 +7,13 @@ says in its own module what its section holds.
 import os
 from pathlib import Path
 
+from pydantic import Field
+
 from redbutton import document
+from redbutton.conduct import ConductBounds
 from redbutton.document import Part
 from redbutton.errors import ConfigurationWrong
+from redbutton.planner_unit import PlannerConfiguration
 
 ENVIRONMENT = "REDBUTTON_CONFIG"
 DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
@@ -17,10 +21,13 @@ DEFAULT_FILE = Path("/etc/redbutton/host.yaml")
 
 class HostConfiguration(Part):
     """`port`: of the controller, None to look for it. `key_file`: the link key, None for the
-    usual one."""
+    usual one. `planner`: what becomes of its processes at a stop. `conduct`: what is a stop
+    without ROS; the gate has it from the robot's profile."""
 
     port: str | None = None
     key_file: str | None = None
+    planner: PlannerConfiguration = Field(default_factory=PlannerConfiguration)
+    conduct: ConductBounds = Field(default_factory=ConductBounds)
 
 
 def load(path: Path | None = None) -> HostConfiguration:

@@ -172,6 +172,36 @@ class ConfigurationWrong(RedbuttonError):
     exit_code = 31
 
 
+class InstallRefused(RedbuttonError):
+    """`redbutton install` may not do what it is asked for; nothing was changed."""
+
+    exit_code = 35
+
+
+class InstallFailed(RedbuttonError):
+    """A step of `redbutton install` failed; those before it are done."""
+
+    exit_code = 36
+
+
+class NotWell(RedbuttonError):
+    """`redbutton doctor` found a problem."""
+
+    exit_code = 37
+
+
+class NotAllChecked(RedbuttonError):
+    """`redbutton doctor` found no problem, but could not look everywhere."""
+
+    exit_code = 38
+
+
+class ClockWrong(RedbuttonError):
+    """The controller's clock and the host's run at different rates."""
+
+    exit_code = 40
+
+
 class WrongBoard(RedbuttonError):
     """A board is on the port, but not the one that was asked for: a controller, or the probe."""
 
@@ -188,3 +218,9 @@ class CannotCause(RedbuttonError):
     """A scenario or a fault that this rig cannot cause."""
 
     exit_code = 47
+
+
+class PlannerUnitWrong(RedbuttonError):
+    """The planner's control group, as configured, cannot be frozen or killed here."""
+
+    exit_code = 39

@@ -1,4 +1,8 @@
-"""The link key on the host: 32 bytes, as 64 hexadecimal digits in a file of its own."""
+"""The link key on the host: 32 bytes, as 64 hexadecimal digits in a file of its own.
+
+A service gets it from systemd as a credential (systemd.exec(5), LoadCredential), so that the file
+can be root's alone.
+"""
 
 import contextlib
 import os
@@ -11,11 +15,42 @@ from redbutton.errors import KeyUnreadable
 from redbutton.firmware import wire
 
 ENVIRONMENT = "REDBUTTON_KEY_FILE"
+CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd's
+DEFAULT_FILE = Path("/etc/redbutton/key")
 
 
 def default_file() -> Path:
-    """The file named by REDBUTTON_KEY_FILE, else /etc/redbutton/key."""
-    return Path(os.environ.get(ENVIRONMENT, "/etc/redbutton/key"))
+    """The file named by REDBUTTON_KEY_FILE, else the service's credential `key` if it has one,
+    else /etc/redbutton/key."""
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    credential = Path(os.environ.get(CREDENTIALS, ""), DEFAULT_FILE.name)
+    return credential if is_credential(credential) and credential.exists() else DEFAULT_FILE
+
+
+def is_credential(file: Path) -> bool:
+    """Whether systemd gave this file to this service alone. Its mode says nothing then: where
+    access lists do the work, what looks like the group's permission is their mask (acl(5))."""
+    folder = os.environ.get(CREDENTIALS)
+    return bool(folder) and file.parent == Path(folder or "")
+
+
+def exposed(file: Path) -> bool:
+    """Whether users other than the owner may read it, by its mode and by its folders'."""
+    return bool(file.stat().st_mode & 0o044) and all(
+        folder.stat().st_mode & 0o011 for folder in file.resolve().parents
+    )
+
+
+def load_private(file: Path) -> bytes:
+    """The link key, for making heartbeats: KeyUnreadable, too, if others may read the file."""
+    key = load(file)
+    if not is_credential(file) and exposed(file):
+        raise KeyUnreadable(
+            f"{file} can be read by others than its owner, who could make heartbeats with it: "
+            f"chmod 600 {file}, and let `redbutton provision --new-key` make a new one"
+        )
+    return key
 
 
 def load(file: Path, what: str = "link key", environment: str = ENVIRONMENT) -> bytes:

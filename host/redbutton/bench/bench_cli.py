@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,13 +33,14 @@ rig_cli.register(bench_app)
 @bench_app.command("list", epilog="Example: redbutton bench list --json | jq '.faults[].name'")
 def list_command(as_json: Json = False) -> None:
     """Show the scenarios and the faults that there are."""
-    from redbutton.bench.faults import FAULTS
+    from redbutton.bench.faults import ELSEWHERE, FAULTS
     from redbutton.bench.scenario import shipped
 
     if as_json:
         scenarios = [one.model_dump(mode="json", by_alias=True) for one in shipped().values()]
         faults = [one.model_dump(mode="json") for one in FAULTS.values()]
-        print(json.dumps({"scenarios": scenarios, "faults": faults}))
+        elsewhere = [one._asdict() for one in ELSEWHERE]
+        print(json.dumps({"scenarios": scenarios, "faults": faults, "elsewhere": elsewhere}))
         return
     console = Console()
     table = Table("scenario", "what happens")
@@ -52,6 +54,10 @@ def list_command(as_json: Json = False) -> None:
     print(
         "memory.VARIABLE.BIT: a bit of the firmware's memory flips, such as memory.decide.state.0"
     )
+    table = Table("not modelled here", "tried by", "found")
+    for other in ELSEWHERE:
+        table.add_row(*other)
+    console.print(table)
 
 
 @bench_app.command(
@@ -202,8 +208,9 @@ def campaign(
             progress.advance(task)
             if result.outcome is Outcome.DANGEROUS:
                 progress.console.print(f"dangerous: {result.plan.id}: {result.words}")
-    text = campaigns.summary(asked, store.results)
-    (out / "campaign.json").write_text(text + "\n")
+    speed = campaigns.Speed.of(len(todo), time.monotonic() - began)
+    text = campaigns.summary(asked, store.results, speed)
+    (out / campaigns.SUMMARY).write_text(text + "\n")
     (out / "junit.xml").write_text(junit(store.results))
     if as_json:
         print(text)
@@ -211,12 +218,11 @@ def campaign(
         for outcome, count in campaigns.counted(store.results).items():
             print(f"{count:7} {outcome.value}")
         if todo:
-            seconds = time.monotonic() - began
-            print(f"{len(todo)} runs in {seconds:.0f} s, {len(todo) / seconds:.1f} a second")
+            print(speed.words())
     single = [one for one in store.results if len(one.plan.faults) < 2]
     if found := campaigns.counted(single)[Outcome.DANGEROUS]:
         raise FoundDangerous(
-            f"{found} runs with one fault were dangerous: see {out / 'campaign.json'}"
+            f"{found} runs with one fault were dangerous: see {out / campaigns.SUMMARY}"
         )
 
 
@@ -257,6 +263,9 @@ def _write(file: Path, data: bytes) -> None:
 @bench_app.command(epilog="Example: redbutton bench planted no-latch weld-ignored")
 def planted(
     names: Annotated[list[str] | None, typer.Argument(help="Defects; all, if none.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many runs for each; 0: all, some hundreds.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Plant defects into a copy of the firmware, and say which run finds each.
@@ -273,7 +282,8 @@ def planted(
     missed = False
     for name in names or defects.DEFECTS:
         with tempfile.TemporaryDirectory(prefix="redbutton-") as folder:
-            found = defects.find(defects.DEFECTS[name], defects.plans(), Path(folder))
+            plans = islice(defects.plans(), limit or None)
+            found = defects.find(defects.DEFECTS[name], plans, Path(folder))
         missed = missed or found.plan is None
         run = found.plan.id if found.plan else None
         if as_json:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from redbutton import __version__
 from redbutton.bench import campaign as campaigns
-from redbutton.bench.campaign import Campaign, firmware_digest
-from redbutton.bench.explained import Explanations, explanations
+from redbutton.bench.campaign import Campaign, Speed, firmware_digest
+from redbutton.bench.explained import Explanations, explanations, why_late
 from redbutton.bench.faults import Place, named
 from redbutton.bench.findings import (
     SEVERITY,
@@ -107,11 +107,40 @@ COMPARABLE = (
     "counts kinds of fault, each once, however likely; it has faults of monitoring and of speed,"
     " which the worksheet leaves out; and it has no contactors KM1 and KM2."
 )
+WHY_NOT_FASTER = (
+    "Why not more runs a second: each starts the real firmware anew, from its sources, and carries"
+    " out every control tick of one to seven seconds of virtual time in the real interpreter. That"
+    " takes most of the time. Milliseconds in which neither host nor cable has anything to do are "
+    "left out of the talk between the processes. A running interpreter cannot be copied: this "
+    "MicroPython has no fork, and no way to call one."
+)
 STOPS = (
     "From the demand until the load was off, in modelled milliseconds of virtual time, of runs "
     "with at most one fault. No stopping time of a device can be taken from this. Runs in which "
     "the load was off already are counted apart."
 )
+
+
+ELSEWHERE_WORDS = (
+    "A hole in a table is worse than a line that says where to look. These faults are not in the "
+    "model of the plant, and are tried in another way:"
+)
+LATE_WORDS = (
+    "Late: the load was still on when the scenario wanted it off, and went off within a second. "
+    "Each reason once, with the runs that it stands for."
+)
+
+
+class Late(NamedTuple):
+    """Runs that were late for one reason; None: nobody has said why."""
+
+    why: str | None
+    runs: Sequence[Result]
+
+    @property
+    def most_ms(self) -> float:
+        """The longest of their stops, in modelled ms."""
+        return max(one.stop_ms or 0.0 for one in self.runs)
 
 
 class Timeline(NamedTuple):
@@ -142,11 +171,13 @@ class Report:
         scenarios: Scenarios,
         known: Explanations,
         date: str,
+        speed: Speed | None = None,
     ) -> None:
         self.campaign = campaign
         self.results = results
         self.scenarios = scenarios
         self.date = date
+        self.speed = speed
         self.version = __version__
         self.same_firmware = campaign.firmware in ("", firmware_digest())
         self.cells = Cells(results, scenarios)
@@ -187,6 +218,13 @@ class Report:
     def late(self) -> list[Result]:
         """Runs."""
         return bad(self.results, Outcome.LATE)
+
+    def late_by_reason(self) -> list[Late]:
+        """Single faults first."""
+        found: dict[str | None, list[Result]] = {}
+        for one in sorted(self.late, key=lambda one: len(one.plan.faults)):
+            found.setdefault(why_late(placed.fault for placed in one.plan.faults), []).append(one)
+        return [Late(why, runs) for why, runs in found.items()]
 
     def counts(self) -> list[tuple[str, int, list[int]]]:
         """What kind of runs, how many, and how many of each outcome."""
@@ -239,6 +277,7 @@ class Report:
             ("redbutton, which made this report", self.version),
             ("seed", str(self.campaign.seed)),
             ("clock", "real" if self.real else "virtual"),
+            *([("speed", self.speed.words())] if self.speed and self.speed.runs else []),
             ("MicroPython", _micropython()),
             ("Python", platform.python_version()),
         ]
@@ -275,7 +314,8 @@ def gather(folder: Path) -> Report:
                 raise CampaignDiffers(f"there is no fault {placed.fault!r} here") from None
     changed = (folder / campaigns.RESULTS).stat().st_mtime
     date = datetime.fromtimestamp(changed, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return Report(campaign, results, scenarios, explanations(), date)
+    speed = campaigns.speed_of(folder)
+    return Report(campaign, results, scenarios, explanations(), date, speed)
 
 
 def verdict(report: Report) -> list[str]:

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from redbutton.bench.faults import FAULTS, Fault, Place
+from redbutton.bench.faults import ELSEWHERE, FAULTS, Fault, Place
 from redbutton.bench.findings import Hidden, Stops
 from redbutton.bench.markup import Markup, joined, tag
 from redbutton.bench.report import (
     COMPARABLE,
     COVERAGE,
+    ELSEWHERE_WORDS,
+    LATE_WORDS,
     OUTCOMES,
     STOPS,
     TESTED,
     TITLE,
+    WHY_NOT_FASTER,
     WORKSHEET,
     Report,
     Timeline,
@@ -34,9 +37,10 @@ CELL = {
 UNTESTED = ("no test", "untested")
 SECTIONS = (
     ("matrix", "Each fault in each scenario"),
-    ("bad", "Late and dangerous runs"),
+    ("bad", "Dangerous and late runs"),
     ("latent", "Faults that nothing found"),
     ("coverage", "Diagnostic coverage"),
+    ("elsewhere", "What this bench does not model"),
     ("stops", "How long stops took"),
     ("timelines", "The worst runs, drawn"),
     ("requirements", "Safety requirements"),
@@ -55,6 +59,7 @@ def html(report: Report) -> str:
         _bad,
         _latent,
         _coverage,
+        _elsewhere,
         _stops,
         _timelines,
         _requirements,
@@ -185,12 +190,36 @@ def _anchor(fault: Fault) -> str:
 
 
 def _bad(report: Report) -> Markup:
-    runs = [*report.dangerous, *report.late]
-    if not runs:
+    if not report.dangerous and not report.late:
         return tag("p", "There is none.")
-    return _table(
-        ("outcome", "what happened", "see it again"),
-        ((one.outcome.value, one.words, _replay(one)) for one in runs),
+    heads = ("outcome", "what happened", "see it again")
+    dangerous = _table(
+        heads, ((one.outcome.value, one.words, _replay(one)) for one in report.dangerous)
+    )
+    return joined(
+        dangerous if report.dangerous else tag("p", "No run was dangerous."),
+        tag("h3", f"Late: {len(report.late):,}"),
+        tag("p", LATE_WORDS),
+        *(
+            joined(
+                tag("p", one.why or tag("strong", "Nobody has explained these yet.")),
+                tag(
+                    "details",
+                    tag("summary", f"{len(one.runs):,} runs, the longest stop "
+                        f"{one.most_ms:.0f} ms after the demand"),
+                    _table(heads, ((run.outcome.value, run.words, _replay(run))
+                                   for run in one.runs)),
+                ),
+            )
+            for one in report.late_by_reason()
+        ),
+    )  # fmt: skip
+
+
+def _elsewhere(_: Report) -> Markup:
+    return joined(
+        tag("p", ELSEWHERE_WORDS),
+        _table(("faults", "tried by", "found"), ELSEWHERE),
     )
 
 
@@ -391,6 +420,7 @@ def _faults(report: Report) -> Markup:
 def _repeat(report: Report) -> Markup:
     return joined(
         _table(("", ""), report.versions()),
+        tag("p", WHY_NOT_FASTER),
         tag("p", "All runs follow from the seed. The campaign again: "),
         tag("p", tag("code", report.again())),
         tag("p", "One run again, with all that happened:"),

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from redbutton.bench.faults import ELSEWHERE
 from redbutton.bench.findings import Hidden
 from redbutton.bench.report import (
     COMPARABLE,
     COVERAGE,
+    ELSEWHERE_WORDS,
+    LATE_WORDS,
     OUTCOMES,
     STOPS,
     TESTED,
@@ -28,6 +31,7 @@ COLOURS = {Grade.GOOD: GOOD, Grade.CAUTION: CAUTION, Grade.BAD: BAD}
 BLACK, GREY, PALE = (0, 0, 0), (90, 98, 112), (213, 217, 224)
 MUST_BE_OFF, ON, LOAD, STATE = (251, 233, 233), (74, 127, 193), (200, 50, 43), (201, 211, 224)
 STATES = [state.value for state in State]
+LATE_MOST = 12  # runs of one reason
 LABEL_MM, ROW_MM = 26.0, 3.6
 
 
@@ -47,6 +51,7 @@ def write(report: Report) -> bytes:
     _bad(paper, report)
     _latent(paper, report)
     _coverage(paper, report)
+    _elsewhere(paper)
     _stops(paper, report)
     _requirements(paper, report)
     _timelines(paper, report)
@@ -170,13 +175,23 @@ def _cover(paper: Paper, report: Report) -> None:
 
 def _bad(paper: Paper, report: Report) -> None:
     paper.pdf.add_page()
-    paper.heading("Late and dangerous runs")
-    rows = [(one.outcome.value, one.words, one.plan.id)
-            for one in (*report.dangerous, *report.late)]  # fmt: skip
-    if rows:
-        paper.table(("outcome", "what happened", "redbutton bench replay"), rows, (2, 5, 5))
+    paper.heading("Dangerous and late runs")
+    heads, widths = ("what happened", "redbutton bench replay"), (5, 6)
+    if report.dangerous:
+        rows = [(one.words, one.plan.id) for one in report.dangerous]
+        paper.table(heads, rows, widths)
     else:
-        paper.text("There is none.")
+        paper.text("No run was dangerous.")
+    if report.late:
+        paper.text(LATE_WORDS)
+    for one in report.late_by_reason():
+        paper.text(one.why or "Nobody has explained these yet.")
+        paper.text(
+            f"{len(one.runs):,} runs, the longest stop {one.most_ms:.0f} ms after the demand:"
+        )
+        paper.table(heads, [(run.words, run.plan.id) for run in one.runs[:LATE_MOST]], widths)
+        if len(one.runs) > LATE_MOST:
+            paper.text("The others are in the HTML form of this report.")
 
 
 def _latent(paper: Paper, report: Report) -> None:
@@ -225,6 +240,12 @@ def _coverage(paper: Paper, report: Report) -> None:
         (6, 2, 4, 2, 2),
     )  # fmt: skip
     paper.text(COMPARABLE)
+
+
+def _elsewhere(paper: Paper) -> None:
+    paper.heading("What this bench does not model")
+    paper.text(ELSEWHERE_WORDS)
+    paper.table(("faults", "tried by", "found"), ELSEWHERE, (3, 3, 3))
 
 
 def _stops(paper: Paper, report: Report) -> None:

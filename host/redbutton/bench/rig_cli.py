@@ -239,11 +239,12 @@ def campaign_on_port(
                         progress.console.print(f"dangerous: {result.plan.id}: {result.words}")
                 progress.advance(task)
     why = list(dict.fromkeys(why))
+    speed = campaigns.Speed.of(len(todo), time.monotonic() - began)
     text = json.dumps(
         {
             "clock": "real",
             "not_caused": why,
-            **json.loads(campaigns.summary(asked, store.results)),
+            **json.loads(campaigns.summary(asked, store.results, speed)),
         },
         indent=1,
     )

@@ -142,10 +142,13 @@ def _carry_out(rig: Rig, scenario: Scenario, faults: Faults, phase: random.Rando
         if placed.lasts is not None:
             end = max(placed.at, 0) + placed.lasts
             due.setdefault(end, []).extend((offset, act) for act in fault.ends)
-    for ms in range(scenario.until):
-        for offset, act in due.get(ms, ()):
+    now = 0
+    for ms in sorted(ms for ms in due if ms < scenario.until):
+        rig.step(ms - now)
+        now = ms
+        for offset, act in due[ms]:
             _do(rig, (act,), offset)
-        rig.step(1)
+    rig.step(scenario.until - now)
 
 
 def _do(rig: Rig, acts: Iterable[Act], offset_us: int) -> None:

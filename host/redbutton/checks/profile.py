@@ -28,6 +28,7 @@ from typing_extensions import Self
 from redbutton import document
 from redbutton.checks.hazard import Hazard
 from redbutton.checks.rules import Rule
+from redbutton.conduct import ConductBounds
 from redbutton.document import Misplaced, Part, Where, only
 from redbutton.errors import ProfileWrong
 
@@ -351,7 +352,8 @@ class RobotProfile(Part):
     are. `deceleration` (m/s^2): what the brakes guarantee
     with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
     them, a hazard or whatever else a plan is held for. `execution`: without it motion needs no
-    plan. `watch`: how often to look after what goes on without the robot, by hazard.
+    plan. `watch`: how often to look after what goes on without the robot, by hazard. `conduct`:
+    more of what is refused in a minute is a stop.
     """
 
     name: Name
@@ -380,6 +382,7 @@ class RobotProfile(Part):
     verbs: dict[Name, Words] = Field(default_factory=dict)
     text_without_screen: WithoutScreen = WithoutScreen.HOLD
     watch: dict[Hazard, Positive] = Field(default_factory=dict)
+    conduct: ConductBounds = Field(default_factory=ConductBounds)
 
     @field_validator("approvals", mode="before")
     @classmethod

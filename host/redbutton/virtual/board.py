@@ -6,10 +6,12 @@ the same in every run; `RealTimeBoard` follows the wall clock and offers a pseud
 """
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import threading
@@ -27,6 +29,7 @@ from redbutton.virtual.cable import Cable
 SHIM = Path(__file__).parent / "shim"
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 END_S = 2.0
+COMMAND_SIZE = 96  # bytes of a line to the shim, see world.py
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,17 @@ def interpreter() -> str:
             "no micropython interpreter: pip install 'redbutton[virtual]', or put one on the PATH"
         )
     return found
+
+
+def _quick_interpreter() -> list[str]:
+    """The same, as a command: where it is a package of Python's, without what Python loads for
+    itself, which takes longer than the firmware does to start."""
+    if Path(interpreter()).parent == Path(sysconfig.get_path("scripts")):
+        with contextlib.suppress(ImportError):
+            folder = Path(importlib.import_module("micropython_unix").__file__ or "").parent
+            start = f"import sys; sys.path.append({str(folder)!r}); import micropython_unix"
+            return [sys.executable, "-I", "-S", "-c", f"{start}; micropython_unix.main()"]
+    return [interpreter()]
 
 
 class VirtualBoard:
@@ -93,7 +107,7 @@ class VirtualBoard:
         self._from, trace_in = os.pipe()
         self._process = subprocess.Popen(
             [
-                interpreter(),
+                *_quick_interpreter(),
                 str(SHIM / "run.py"),
                 mode,
                 str(seed),
@@ -177,7 +191,7 @@ class VirtualBoard:
 
     def _command(self, text: str) -> None:
         try:
-            os.write(self._to, text.encode() + b"\n")
+            os.write(self._to, text.encode().ljust(COMMAND_SIZE - 1) + b"\n")
         except BrokenPipeError:
             raise NoContact("the virtual board's process is gone") from None
 
@@ -218,8 +232,14 @@ class LockStepBoard(VirtualBoard):
 
     def advance(self, ms: float) -> bytes:
         """Let the world go on; the bytes that the firmware sent meanwhile."""
-        self.now_us += int(ms * 1000)
-        self._command(f"go {self.now_us}")
+        return self._go(f"go {self.now_us + int(ms * 1000)}")
+
+    def listen(self, ms: int) -> bytes:
+        """As `advance`, but no further than to the end of the ms in which something was sent."""
+        return self._go(f"listen {self.now_us + ms * 1000}")
+
+    def _go(self, command: str) -> bytes:
+        self._command(command)
         sent = b""
         idle = False
         while not idle:
@@ -230,7 +250,8 @@ class LockStepBoard(VirtualBoard):
                 raise NoContact(f"the virtual board's process is gone: {last[-300:]}")
             for line in lines:
                 if self._note(line) == "idle":
-                    idle = int(line.split()[1]) >= self.now_us
+                    self.now_us = int(line.split()[1])
+                    idle = True
         return sent + self._drain()
 
     def write(self, data: bytes) -> None:

@@ -57,7 +57,14 @@ def count_work(this):
         this.work["bytes"] += count
         return count
 
+    flush_lines = board.Port.flush
+
+    def flush(port):
+        this.sent = this.sent or not port.idle
+        flush_lines(port)
+
     board.Port.read = read
+    board.Port.flush = flush
     wire.decode = counted("frames", wire.decode)
     wire.Signer.tag = counted("tags", wire.Signer.tag)
 

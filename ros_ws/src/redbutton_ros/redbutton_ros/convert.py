@@ -49,6 +49,8 @@ def to_message(state: SafetyState, gate: Gate, conduct: Conduct, now_ns: int) ->
     message.commands_passed = gate.passed
     message.commands_refused = gate.refused
     message.refusal = gate.refusal
+    message.requested = state.requested or ""
+    message.notices = list(state.notices)
     message.withheld = list(conduct.withheld)
     message.hung = conduct.hung
     message.single_domain = conduct.single_domain
@@ -58,9 +60,9 @@ def to_message(state: SafetyState, gate: Gate, conduct: Conduct, now_ns: int) ->
 
 
 def to_diagnostics(
-    state: SafetyState, conduct: Conduct, inputs: dict[str, str], board: str, now_ns: int
+    state: SafetyState, conduct: Conduct, more: dict[str, str], board: str, now_ns: int
 ) -> DiagnosticArray:
-    """Controller and gate for /diagnostics. `inputs`: what is to be said of each, by name."""
+    """Controller and gate for /diagnostics. `more`: what else is to be said of the gate."""
     array = DiagnosticArray()
     array.header.stamp = _time(now_ns)
     array.status = [
@@ -72,6 +74,7 @@ def to_diagnostics(
             {
                 "causes": ", ".join(state.causes),
                 "present": ", ".join(state.present),
+                "requested": state.requested or "",
                 "age (ms)": "" if state.age_ms is None else f"{state.age_ms:.0f}",
                 "heartbeat age (ms)": str(state.heartbeat_age_ms or ""),
                 "journal": "fails" if state.journal_fails else "ok",
@@ -84,7 +87,8 @@ def to_diagnostics(
             {
                 "domains": "one" if conduct.single_domain else "two",
                 "hung": conduct.hung,
-                **{f"input {name}": said for name, said in inputs.items()},
+                "notices": "; ".join(state.notices),
+                **more,
             },
         ),
     ]

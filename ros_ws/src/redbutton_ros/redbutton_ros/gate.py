@@ -39,16 +39,18 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
-from redbutton import attestation, key
+from redbutton import attestation, configuration, key
 from redbutton.checks.plan import Action
 from redbutton.checks.profile import load as load_profile
 from redbutton.checks.verdict import ALLOWED, Judgement
+from redbutton.conduct import ConductWatch, Offence
 from redbutton.crossing import Input, Side, TopicBack
 from redbutton.gate import Gate
 from redbutton.model import State
-from redbutton.owner import Owner
-from redbutton.plain import plain
+from redbutton.owner import ConductExceeded, Owner
+from redbutton.planner_unit import PlannerActed, unit_of
 from redbutton.session import Fault, Hello, Transition
+from redbutton.stop_log import StopRequested
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros import settings
 from redbutton_ros.actions import ActionProxy
@@ -69,6 +71,10 @@ HANG_S = 0.1  # a turn that comes later than this has hung
 ALIVE = "planner/alive"
 ENCLAVE = "--enclave"
 STILL = 0.01  # m/s, rad/s: standstill
+PLAN_OFFENCES = {
+    CheckPlan.Response.REFUSE: Offence.REFUSED,
+    CheckPlan.Response.HOLD: Offence.HELD,
+}
 
 
 class GateNodes:
@@ -96,7 +102,14 @@ class GateNodes:
             self._planner = self._node_in(own["planner_domain"])
         profile = load_profile(Path(own["profile"])) if own["profile"] else None
         keys = Path(own["key_file"] or key.default_file())
-        self._port = Owner(own["port"] or None, key.load(keys), attestation.expected(keys))
+        self._offences = ConductWatch(profile.conduct if profile else None)
+        self._port = Owner(
+            own["port"] or None,
+            key.load_private(keys),
+            attestation.expected(keys),
+            planner=unit_of(configuration.load().planner),
+            conduct=self._offences,
+        )
         self._opened.callback(self._port.close)
         now = time.monotonic()
         self._crossing = crossing
@@ -105,6 +118,7 @@ class GateNodes:
             [action.name for action in crossing.actions],
             own["command_age"],
             own["rest"],
+            self._offences,
         )
         self._conduct = Conduct(single_domain=crossing.single_domain)
         self._shown: tuple[object, ...] | None = None
@@ -147,7 +161,7 @@ class GateNodes:
             )
         guarded = [*self._motion.topics, *self._reports.guarded]
         self._strangers = Strangers(self._robot, guarded if own["watch_strangers"] else [], now)
-        self._stranger_known = False
+        self._strangers_known: set[str] = set()
         self._robot.create_timer(TURN_S, self._turn)
 
     @property
@@ -200,8 +214,9 @@ class GateNodes:
             self._reports.tell(state, self._gate, self._conduct)
         if now >= self._diagnose:
             self._diagnose = now + DIAGNOSTICS_S
-            inputs = {entry.name: self._said_of(entry, now) for entry in self._crossing.inputs}
-            self._reports.diagnose(state, self._conduct, inputs, self._board)
+            inputs = {f"input {i.name}": self._said_of(i, now) for i in self._crossing.inputs}
+            conduct = {f"conduct {name}": n for name, n in self._offences.counts(now).items()}
+            self._reports.diagnose(state, self._conduct, inputs | conduct, self._board)
 
     def _notice_a_hang(self, now: float) -> None:
         late = now - self._turned
@@ -215,9 +230,11 @@ class GateNodes:
         """Whether everything that a heartbeat proves is there (SR-20), and nobody else (SR-24)."""
         withheld = []
         strangers = self._strangers.found(now)
-        if strangers and not self._stranger_known:
+        if strangers and not self._strangers_known:
             self._request_stop(0, strangers[0])
-        self._stranger_known = bool(strangers)
+        new = set(strangers) - self._strangers_known
+        self._offences.count(Offence.STRANGERS, now, len(new))
+        self._strangers_known = set(strangers)
         withheld += strangers
         for topic, timeout in self._must_hear.items():
             silence = now - self._heard.get(topic, -math.inf)
@@ -266,17 +283,18 @@ class GateNodes:
             self._port.standstill()
 
     def _on_check_plan(self, request: Any, response: Any) -> Any:
-        return self._plans.answer(request.plan, response, time.monotonic())
+        now = time.monotonic()
+        answer = self._plans.answer(request.plan, response, now)
+        if offence := PLAN_OFFENCES.get(answer.verdict):
+            self._offences.count(offence, now)
+        return answer
 
     def _begin_plan(self, plan: Sequence[Action], now: float) -> None:
         if plan and self._checks is not None:
             self._checks.begin(plan, now)
 
     def _request_stop(self, category: int, reason: str) -> bool:
-        self._logger.warning(
-            f"stop requested, category {category}: {plain(reason) or 'no reason'}"
-        )
-        return self._port.stop(category)
+        return self._port.stop(category, reason)
 
     def _log(self, event: object) -> None:
         if isinstance(event, Transition):
@@ -286,6 +304,10 @@ class GateNodes:
         elif isinstance(event, Hello):
             self._board = event.identity.board
             self._logger.info(f"controller {self._board}, firmware {event.identity.firmware}")
+        elif isinstance(event, StopRequested | PlannerActed):
+            self._logger.warning(event.sentence())
+        elif isinstance(event, ConductExceeded):
+            self._logger.error(event.words)
         elif isinstance(event, Fault):
             if not event.error.survivable:
                 raise event.error
