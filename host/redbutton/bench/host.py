@@ -16,6 +16,7 @@ nothing instead.
 
 import json
 import os
+import random
 import secrets
 import select
 import struct
@@ -36,6 +37,10 @@ RETRY_S = 0.02
 GO = b"go\n"
 STATUS = ("boot", "uptime", "state", "inputs", "first", "causes", "present")
 EVENT = ("boot", "uptime", "before", "after", "cause")
+# What it knows of `link` and `host`; see redbutton.bench.faults.
+CABLE = ("loss", "corruption", "duplication", "repetition", "reordering", "delay", "flood", "baud")
+OWN = ("killed", "stopped", "hung", "period", "swaps", "clock")
+SWAPPED_S = 0.3  # at most
 UNREAD_MAX = 4096  # bytes that the system keeps for a host that does not read
 
 
@@ -54,6 +59,7 @@ class Host:
         self._reader = wire.LineReader()
         self._unread = b""
         self._later_s = 0.0
+        self._chance = random.Random(seed)
         self._answered = 0.0
         self._retry = 0.0
         self._session = self._new_session()
@@ -83,20 +89,24 @@ class Host:
                 self._write(self._session.stop(self._now, int(category)))
             case ["host", "clock", value]:
                 self._later_s += int(value) / 1000
-            case ["link", name, value]:
+            case ["link", name, value] if name in CABLE:
                 _set(self._cable, name, int(value))
-            case ["host", name, value]:
+            case ["host", name, value] if name in OWN:
                 if name == "killed" and value == "0":
                     self._session = self._new_session()
                     self._unread = b""
                     self._write(self._session.opened(self._now))
                 _set(self._own, name, int(value))
+            case _:  # what it does not do would look harmless
+                _say(error=f"the host cannot do {' '.join(words)}")
 
     @property
     def _now(self) -> float:
         return time.monotonic() + self._later_s
 
     def _turn(self) -> None:
+        if self._chance.randrange(1000) < self._own.get("swaps", 0):
+            time.sleep(self._chance.uniform(0, SWAPPED_S))
         now = time.monotonic()
         if self._link is None and now >= self._retry:
             self._open(now)
