@@ -38,6 +38,9 @@ GO = b"go\n"
 STATUS = ("boot", "uptime", "state", "inputs", "first", "causes", "present")
 EVENT = ("boot", "uptime", "before", "after", "cause")
 SWAP_MOST_MS = 300  # as in redbutton.bench.rig
+# What it knows of `link` and `host`; see redbutton.bench.faults.
+CABLE = ("loss", "corruption", "duplication", "repetition", "reordering", "delay", "flood", "baud")
+OWN = ("killed", "stopped", "hung", "period", "swaps", "clock")
 UNREAD_MAX = 4096  # bytes that the system keeps for a host that does not read
 
 
@@ -87,14 +90,16 @@ class Host:
                 self._write(self._session.stop(self._now, int(category)))
             case ["host", "clock", value]:
                 self._later_s += int(value) / 1000
-            case ["link", name, value]:
+            case ["link", name, value] if name in CABLE:
                 _set(self._cable, name, int(value))
-            case ["host", name, value]:
+            case ["host", name, value] if name in OWN:
                 if name == "killed" and value == "0":
                     self._session = self._new_session()
                     self._unread = b""
                     self._write(self._session.opened(self._now))
                 _set(self._own, name, int(value))
+            case _:  # what it does not do would look harmless
+                _say(error=f"the host cannot do {' '.join(words)}")
 
     @property
     def _now(self) -> float:

@@ -273,11 +273,11 @@ class Report:
         """What the results are of, and what made this report."""
         return [
             ("runs", f"{len(self.results):,}{self._of_planned()}"),
-            ("clock", "real" if self.real else "virtual"),
             ("results from", self.date),
             ("firmware (SHA-256 over its files)", self.campaign.firmware or "not recorded"),
             ("redbutton, which made this report", self.version),
             ("seed", str(self.campaign.seed)),
+            ("clock", "real" if self.real else "virtual"),
             *([("speed", self.speed.words())] if self.speed and self.speed.runs else []),
             ("MicroPython", _micropython()),
             ("Python", platform.python_version()),
