@@ -17,7 +17,8 @@ import anyio
 import mcp
 import pytest
 from command_line import redbutton
-from conftest import (
+from mcp.shared.exceptions import MCPError
+from model_host import (
     PATIENCE_S,
     PROFILE,
     Connect,
@@ -28,7 +29,6 @@ from conftest import (
     said,
     with_client,
 )
-from mcp.shared.exceptions import MCPError
 from robot import Robot, until
 
 from redbutton.agent.answers import StateAnswer, VerdictAnswer

@@ -178,7 +178,7 @@ def test_a_mismatch_withholds_the_heartbeat_and_everybody_is_told(
     with running("run", "-p", str(port), "-k", str(file)) as service:
         assert service.stdout
         assert any(complaint in line for line in service.stdout)
-        status = redbutton("status", "-p", str(port))
+        status = redbutton("status", "-p", str(port), timeout=60)
         assert "no heartbeat: the controller is not configured" in status.stdout
         assert complaint in status.stdout
         board.reset()
