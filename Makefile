@@ -7,14 +7,14 @@ HARDWARE = $(notdir $(wildcard hardware/*.py))
 PROBE = $(wildcard firmware/probe/*.py)
 
 COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py lock_step_chain.py \
-	journal_chain.py flood.py)
+	journal_chain.py flood.py) tests/record/test_record_chain.py
 
 # MicroPython for the emulated chip: RP2_UF2 names one, or it is built.
 CAMPAIGN = $(or $(OUT),dist/campaign)
 CHIP_IMAGE = $(or $(RP2_UF2),dist/RPI_PICO-1.25.0.uf2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark soak check-latency gate-latency latency campaign coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware wheel-check clean
+.PHONY: help demo test lint requirements benchmark soak check-latency gate-latency latency campaign coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware service-trial wheel-check clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -53,7 +53,7 @@ benchmark:  ## print how late control ticks are, with and without a flood
 soak:  ## the heartbeat on a busy computer with 200 clients for half an hour: false stops (MINUTES=n, OPTIONS=--no-realtime)
 	@$(IN_ENVIRONMENT) python tests/benchmarks/soak.py $(or $(MINUTES),30) $(OPTIONS)
 
-check-latency:  ## print how long the checks of motion take
+check-latency:  ## print how long the checks of motion and of plans take
 	@$(IN_ENVIRONMENT) python tests/benchmarks/checks_latency.py
 
 gate-latency:  ## print what the gate adds to a command's way, and how long a stop takes; some minutes
@@ -88,6 +88,9 @@ firmware:  ## put firmware and manifest into dist/firmware, signed with SIGNING_
 
 fmea:  ## prove the circuit in simulation, every part opened and shorted (VARIANT=12V: the other one)
 	@$(IN_ENVIRONMENT) python hardware/fmea.py $(if $(VARIANT),--variant $(VARIANT))
+
+service-trial:  ## run the hardened service under a real systemd, in namespaces of its own; a minute, as root
+	@$(IN_ENVIRONMENT) python tests/udev/service_trial.py
 
 wheel-check:  ## ask the index whether `pip install redbutton` needs no compiler on a Raspberry Pi; some minutes
 	@$(IN_ENVIRONMENT) python tests/wheel_check.py

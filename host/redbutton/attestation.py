@@ -34,11 +34,15 @@ class Configuration(Frozen):
 
 
 class Record(Frozen):
-    """What `redbutton provision` leaves on the host, beside the link key. No secret."""
+    """What `redbutton provision` leaves on the host, beside the link key. No secret.
+
+    `journal_since`: the first entry of the journal that is tagged under this key.
+    """
 
     board: str
     key_id: str
     configuration: Configuration
+    journal_since: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from redbutton.errors import KeyUnreadable
+from redbutton.errors import KeyUnreadable, MissingTool
 from redbutton.firmware import wire
 
 ENVIRONMENT = "REDBUTTON_KEY_FILE"
@@ -25,7 +25,8 @@ def default_file() -> Path:
     if named := os.environ.get(ENVIRONMENT):
         return Path(named)
     credential = Path(os.environ.get(CREDENTIALS, ""), DEFAULT_FILE.name)
-    return credential if is_credential(credential) and credential.exists() else DEFAULT_FILE
+    found = is_credential(credential) and os.path.exists(credential)
+    return credential if found else DEFAULT_FILE
 
 
 def is_credential(file: Path) -> bool:
@@ -85,13 +86,21 @@ def create(file: Path) -> bytes:
     return key
 
 
+def next_file(file: Path) -> Path:
+    """Where the key is that shall take the place of one. It is there: `redbutton rotate-key` was
+    begun, and has not ended."""
+    return file.with_name(file.name + ".next")
+
+
 @contextlib.contextmanager
-def replacing(file: Path, mode: int = 0o600) -> Iterator[TextIO]:
-    """A file that takes the place of `file` when all went well, and not before."""
+def replacing(file: Path, mode: int = 0o600, like: Path | None = None) -> Iterator[TextIO]:
+    """A file that takes the place of `file` when all went well, and not before. It belongs to
+    whom the file `like` (None: the one that is replaced) belongs to."""
     new = file.with_name(file.name + ".new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(handle, "w") as out:
+            _belongs_to_owner_of(handle, like or file)
             os.fchmod(handle, mode)
             yield out
             out.flush()
@@ -100,3 +109,22 @@ def replacing(file: Path, mode: int = 0o600) -> Iterator[TextIO]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def nacl() -> Any:
+    """PyNaCl, or MissingTool."""
+    try:
+        import nacl.bindings  # noqa: PLC0415
+        import nacl.exceptions  # noqa: PLC0415
+        import nacl.signing  # noqa: PLC0415
+    except ImportError:
+        raise MissingTool("PyNaCl is not installed: pip install 'redbutton[sign]'") from None
+    return nacl
+
+
+def _belongs_to_owner_of(handle: int, file: Path) -> None:
+    """Root writes for the service: what that must read stays its own."""
+    with contextlib.suppress(FileNotFoundError):
+        found, new = file.stat(), os.fstat(handle)
+        if (found.st_uid, found.st_gid) != (new.st_uid, new.st_gid):
+            os.fchown(handle, found.st_uid, found.st_gid)

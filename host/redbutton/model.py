@@ -95,9 +95,11 @@ class SafetyState(Frozen):
     `age_ms` bounds how old the measurement is by the host's own clock; `for_s` is how long the
     controller has been seen in this state. `measured` and `counters` are None when UNKNOWN.
     `heartbeat_timeout_ms` is None until the controller has said it.
-    `journal_fails`: the last attempt to write the journal to flash failed. `requested`: why, and
-    by whom, this host first asked for a stop since RUN. `notices`: what this host has to say of
-    itself, a sentence each.
+    `journal_fails`: the last attempt to write the journal to flash failed. `record_fails`: the
+    owner of the port has something to record that it cannot. `requested`: why, and by whom, this
+    host first asked for a stop since RUN. `notices`: what this host has to say of itself, a
+    sentence each. `problem`: why nothing is known, or why the owner of the port withholds the
+    heartbeat.
     """
 
     state: State = State.UNKNOWN
@@ -113,6 +115,7 @@ class SafetyState(Frozen):
     counters: Counters | None = None
     refusal: str | None = None
     journal_fails: bool = False
+    record_fails: bool = False
     problem: str | None = None
     requested: str | None = None
     notices: tuple[str, ...] = ()

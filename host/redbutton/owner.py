@@ -21,6 +21,7 @@ from redbutton.local_server import Server
 from redbutton.model import Counters, SafetyState
 from redbutton.plain import plain
 from redbutton.planner_unit import PlannerActed, PlannerUnit
+from redbutton.record.diary import Diary
 from redbutton.session import Event, Fault, Rebooted, Session
 from redbutton.stop_log import StopLog, StopRequested
 
@@ -52,6 +53,7 @@ class Owner:
         planner: PlannerUnit | None = None,
         conduct: ConductWatch | None = None,
         notices: Sequence[str] = (),
+        record: Diary | None = None,
     ) -> None:
         """Open the port now, so that a port that cannot be opened is an error at once.
 
@@ -59,8 +61,9 @@ class Owner:
         `expected`: what the controller must attest before anything is vouched for; None: this
         package's firmware. `planner`: whose processes a stop freezes or kills. `conduct`: what
         counts as unusual; whoever sees more of it counts there too. `notices`: to be said in
-        every state.
+        every state. `record`: where all of it is recorded; it is not closed here.
         """
+        self.record = record or Diary()
         self.port = port or find_port()
         self.session = Session(
             key,
@@ -118,6 +121,7 @@ class Owner:
             self._journal_retry = now + JOURNAL_RETRY_S
             self.ask_journal(asked)
         happened, self._happened = [*events, *self._happened], []
+        self.record.turn(self, happened, now)
         self._took = time.monotonic() - now
         return happened
 
@@ -211,6 +215,10 @@ class Owner:
         """Ask for an entry of the controller's journal; a JournalAnswer comes of `turn`."""
         self._write(self.session.ask_journal(sequence, time.monotonic()))
 
+    def ask_witness(self, digest: bytes) -> None:
+        """Ask the controller to sign as a witness; a Witnessed comes of `turn`."""
+        self._write(self.session.ask_witness(digest, time.monotonic()))
+
     def standstill(self) -> None:
         """Report standstill during a delayed stop (SR-05)."""
         self._write(self.session.standstill(time.monotonic()))
@@ -221,10 +229,15 @@ class Owner:
         if state.problem is None and self._problem is not None:
             state = SafetyState(problem=self._problem)
         planner = self._planner.notice if self._planner is not None else ""
-        if not (self._requested or self._notices or planner):
+        if not (self._requested or self._notices or planner or self.record.fails):
             return state
         notices = (*self._notices, planner) if planner else self._notices
-        return state.model_copy(update={"requested": self._requested, "notices": notices})
+        told = {
+            "requested": self._requested,
+            "notices": notices,
+            "record_fails": self.record.fails,
+        }
+        return state.model_copy(update=told)
 
     def close(self) -> None:
         """Give everything up; the controller stops for want of a heartbeat."""

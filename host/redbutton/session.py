@@ -106,7 +106,16 @@ class Fault:
     error: RedbuttonError
 
 
-Event = Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer
+@dataclass(frozen=True)
+class Witnessed:
+    """What the controller signed last as a witness, see wire.WITNESS_FIELDS; b"": nothing."""
+
+    statement: bytes
+
+
+Event = (
+    Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer | Witnessed
+)
 
 
 class _Stop:
@@ -304,6 +313,11 @@ class Session:
         payload = struct.pack(wire.ASK_JOURNAL_LAYOUT, sequence)
         return wire.encode(wire.ASK_JOURNAL, self._next(now), payload)
 
+    def ask_witness(self, digest: bytes, now: float) -> bytes:
+        """A request to sign a digest (32 bytes) as a witness, or with b"" to say what was signed
+        last; a Witnessed follows, if the controller can sign and nothing is lost."""
+        return wire.encode(wire.ASK_WITNESS, self._next(now), digest)
+
     def _ask(self, now: float) -> bytes:
         self._asked = now
         return wire.encode(wire.ASK_HELLO, self._next(now), b"")
@@ -364,6 +378,8 @@ class Session:
             self._take_hello(payload, events)
         elif kind == wire.JOURNAL and (answer := answer_of(payload)):
             events.append(answer)
+        elif kind == wire.WITNESS and len(payload) in (0, struct.calcsize(wire.WITNESS_LAYOUT)):
+            events.append(Witnessed(payload))
         elif kind in protocol.FROM_PROBE:
             self._fail(
                 WrongBoard("the board on this port is the bench's probe, no controller"), events

@@ -9,6 +9,9 @@ import signal
 import pytest
 from virtual_rig import Bench, slow_host_killed
 
+from redbutton.bench.faults import FAULTS
+from redbutton.bench.host import CABLE, OWN
+from redbutton.bench.means import cannot, split
 from redbutton.bench.probe import Edge, Trace
 from redbutton.bench.real import RealRig, run
 from redbutton.bench.run import Outcome, Plan, Result, parse
@@ -108,6 +111,16 @@ def test_what_cannot_be_caused_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
+def test_every_fault_that_is_not_refused_is_known_to_who_has_to_cause_it() -> None:
+    """One that nobody carries out would look harmless."""
+    can = [fault for fault in FAULTS.values() if cannot(fault, probe=True) is None]
+    assert len(can) > 30
+    known = {f"link:{name}" for name in CABLE} | {f"host:{name}" for name in OWN}
+    for fault in can:
+        _, deeds = split([(0, act) for act in (*fault.begins, *fault.ends)], True)
+        assert {deed.act.name for deed in deeds} <= known, fault.name
+
+
 def test_a_controller_that_is_provisioned_otherwise_is_refused(rig: RealRig) -> None:
     with pytest.raises(CannotCause, match="heartbeat_timeout_ms 100, this one has 500"):
         run(rig, shipped()["button"], Plan(scenario="button"))
@@ -121,6 +134,7 @@ def test_a_controller_that_is_provisioned_otherwise_is_refused(rig: RealRig) -> 
     [
         ("short sense.load", {"sense.load"}),
         ("cross switch.contact_a switch.contact_b", {"switch.contact_a", "switch.contact_b"}),
+        ("cut sense.contact_b", {"sense.contact_b"}),
         ("cut sense.load", {"sense.load"}),
     ],
 )

@@ -559,6 +559,7 @@ def _line(source: Source) -> bytes:
         wire.EVENT: wire.EVENT_LAYOUT,
         wire.ATTEST: wire.ATTEST_LAYOUT,
         wire.JOURNAL: wire.JOURNAL_LAYOUT,
+        wire.WITNESS: wire.WITNESS_LAYOUT,
     }
     how = source.below(8)
     if how == 7:

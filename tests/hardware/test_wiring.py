@@ -9,6 +9,7 @@ from collections import defaultdict
 from html import unescape
 from pathlib import Path
 
+import probe
 import pytest
 import source
 import wiring
@@ -128,7 +129,7 @@ def test_a_changed_function_or_net_changes_the_drawing() -> None:
 
 
 def test_each_application_has_a_drawing_with_its_title_and_notes() -> None:
-    assert set(GRAPHS) == {MAIN, *map(of, CIRCUIT.applications)}
+    assert set(GRAPHS) == {MAIN, of(probe.DRAWING), *map(of, CIRCUIT.applications)}
     for name, application in CIRCUIT.applications.items():
         text = unescape(GRAPHS[of(name)].replace("<br/>", " "))
         assert all(note in text for note in [application.title, *application.notes])

@@ -72,6 +72,12 @@ def test_everything_is_installed(image: Path) -> None:
     )
 
 
+def test_the_configuration_is_one_from_the_start(image: Path) -> None:
+    install(image)
+    found = configuration.load(image / "etc/redbutton/host.yaml")
+    assert found == configuration.HostConfiguration()
+
+
 def test_a_second_time_changes_nothing(image: Path) -> None:
     install(image)
     before = files(image)

@@ -15,7 +15,7 @@ from pytest_mock import MockerFixture
 from redbutton.notify import Notifier
 from redbutton.virtual.board import RealTimeBoard
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from redbutton.install.users import as_user
 from redbutton.virtual.board import RealTimeBoard
 
 SERVICE, PLANNER = 64001, 64002  # no such users need to exist
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 KEY = bytes(range(32))
 
 
@@ -79,7 +79,7 @@ class Robot:
 
     def to_run(self) -> None:
         """A person resets."""
-        for _ in range(10):
+        for _ in range(20):
             self.board.reset()
             if self.board.wait_load(True, 2.0):
                 return

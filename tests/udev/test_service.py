@@ -88,6 +88,7 @@ def test_what_a_person_must_mend_is_not_tried_again_and_again(tmp_path: Path) ->
         errors.KeyUnreadable.exit_code,
         errors.AttestationFailed.exit_code,
         errors.ConfigurationWrong.exit_code,
+        errors.PlannerUnitWrong.exit_code,
     ]
 
 

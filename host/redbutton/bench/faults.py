@@ -204,12 +204,12 @@ def _of_supply() -> Iterable[Fault]:
         )  # fmt: skip
     yield Fault(
         name="supply.lost", place=Place.SUPPLY, source=SUPPLY, words="the 24 V are gone",
-        begins=(Act("supply", 0),), ends=(Act("supply", 1),),
+        begins=(Act("stick:supply", 0),), ends=(Act("stick:supply", FREE),),
     )  # fmt: skip
     yield Fault(
         name="fuse.missing", place=Place.SUPPLY, source=SUPPLY,
         words="the fuse is missing or has blown: neither coils nor contacts get 24 V",
-        begins=(Act("supply", 0),), ends=(Act("supply", 1),),
+        begins=(Act("stick:supply", 0),), ends=(Act("stick:supply", FREE),),
     )  # fmt: skip
     yield Fault(
         name="board.power-lost", place=Place.SUPPLY, source=SUPPLY,

@@ -16,6 +16,7 @@ nothing instead.
 
 import json
 import os
+import random
 import secrets
 import select
 import struct
@@ -36,6 +37,10 @@ RETRY_S = 0.02
 GO = b"go\n"
 STATUS = ("boot", "uptime", "state", "inputs", "first", "causes", "present")
 EVENT = ("boot", "uptime", "before", "after", "cause")
+SWAP_MOST_MS = 300  # as in redbutton.bench.rig
+# What it knows of `link` and `host`; see redbutton.bench.faults.
+CABLE = ("loss", "corruption", "duplication", "repetition", "reordering", "delay", "flood", "baud")
+OWN = ("killed", "stopped", "hung", "period", "swaps", "clock")
 UNREAD_MAX = 4096  # bytes that the system keeps for a host that does not read
 
 
@@ -53,6 +58,8 @@ class Host:
         self._link: SerialLink | None = None
         self._reader = wire.LineReader()
         self._unread = b""
+        self._swapping = random.Random(seed)
+        self._still_until = 0.0
         self._later_s = 0.0
         self._answered = 0.0
         self._retry = 0.0
@@ -83,14 +90,16 @@ class Host:
                 self._write(self._session.stop(self._now, int(category)))
             case ["host", "clock", value]:
                 self._later_s += int(value) / 1000
-            case ["link", name, value]:
+            case ["link", name, value] if name in CABLE:
                 _set(self._cable, name, int(value))
-            case ["host", name, value]:
+            case ["host", name, value] if name in OWN:
                 if name == "killed" and value == "0":
                     self._session = self._new_session()
                     self._unread = b""
                     self._write(self._session.opened(self._now))
                 _set(self._own, name, int(value))
+            case _:  # what it does not do would look harmless
+                _say(error=f"the host cannot do {' '.join(words)}")
 
     @property
     def _now(self) -> float:
@@ -108,7 +117,7 @@ class Host:
                 self._lose(error, now)
         self._observe(sent)
         self._unread += self._up.carry(sent, int(now * 1000))
-        if self._own.get("killed") or self._own.get("stopped"):
+        if self._own.get("killed") or self._own.get("stopped") or self._stands_still(now):
             self._unread = self._unread[-UNREAD_MAX:]
             self._write(b"")
         elif now - self._answered >= self._own.get("period", 0) / 1000:
@@ -120,6 +129,12 @@ class Host:
                 elif isinstance(event, Fault):
                     _say(error=str(event.error))
             self._write(self._session.answer(self._now, not self._own.get("hung")))
+
+    def _stands_still(self, now: float) -> bool:
+        """While it swaps."""
+        if self._swapping.randrange(1000) < self._own.get("swaps", 0):
+            self._still_until = now + self._swapping.uniform(0, SWAP_MOST_MS / 1000)
+        return now < self._still_until
 
     def _open(self, now: float) -> None:
         try:

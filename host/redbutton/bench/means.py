@@ -62,7 +62,7 @@ def by_probe(act: Act) -> bool:
         return what.partition(":")[2] == "supply"
     return (
         act.name in ("button", "reset", "key", "supply", "board:power", "time:skew")
-        or (kind == "stick" and what in STUCK)
+        or (kind == "stick" and what in (*STUCK, "supply"))
         or (kind == "pin" and what in WIRES)
         or act.name == "link:unplugged"
     )

@@ -37,6 +37,7 @@ WHERE = {f"switch {name}": where for name, _, where in harness.OUTPUTS} | {
     f"sense {name}": f"{where} to GPIO{gpio}" for name, gpio, where in harness.SENSES
 }
 BITS = {name: gpio - harness.FIRST_SENSE for name, gpio, _ in harness.SENSES}
+VIRTUAL = b"VPROBE01".hex()  # of `redbutton virtual-board`, in place of the chip's unique id
 MAP = protocol.map_id(harness.OUTPUTS, harness.SENSES)
 
 
@@ -122,6 +123,11 @@ class Probe:
         with contextlib.suppress(Exception):
             self._send(protocol.RELEASE)
         self._link.close()
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is the one of the virtual board, whose load is a model."""
+        return self.board == VIRTUAL
 
     def fileno(self) -> int:
         """For select."""

@@ -61,7 +61,8 @@ OUTCOMES = {
     "load stayed off because of it.",
     Outcome.AT_NEXT: "The stop was in time, and the next reset did not bring the load back: the "
     "fault was found.",
-    Outcome.LATENT: "The load did all that it should: nothing showed a fault that is there.",
+    Outcome.LATENT: "The load did all that it should: nothing showed a fault that is there, or "
+    "none yet, as it is looked for when the load is energised the next time.",
     Outcome.LATE: "The load was off later than it should have been, but within a second.",
     Outcome.DANGEROUS: "The load was on, or came on, when it had to be off.",
 }
@@ -272,11 +273,11 @@ class Report:
         """What the results are of, and what made this report."""
         return [
             ("runs", f"{len(self.results):,}{self._of_planned()}"),
-            ("clock", "real" if self.real else "virtual"),
             ("results from", self.date),
             ("firmware (SHA-256 over its files)", self.campaign.firmware or "not recorded"),
             ("redbutton, which made this report", self.version),
             ("seed", str(self.campaign.seed)),
+            ("clock", "real" if self.real else "virtual"),
             *([("speed", self.speed.words())] if self.speed and self.speed.runs else []),
             ("MicroPython", _micropython()),
             ("Python", platform.python_version()),
@@ -323,23 +324,27 @@ def verdict(report: Report) -> list[str]:
     single = of_kind(report.results, Kind.ONE, Kind.MEMORY)
     dangerous = len(bad(single, Outcome.DANGEROUS))
     late = len(bad(single, Outcome.LATE))
-    said = [f"In {_runs(single)} no single fault kept the load energised when it had to be off."]
+    most = max((one.stop_ms or 0.0 for one in bad(single, Outcome.LATE)), default=0.0)
+    said = [
+        f"In {counted_runs(single)} no single fault kept the load energised when it had to be off."
+    ]
     if not single:
         said = ["No single fault was tried."]
     elif dangerous:
         said = [
-            f"In {dangerous:,} of {_runs(single)} a single fault kept the load energised, or "
-            "energised it, when it had to be off."
+            f"In {dangerous:,} of {counted_runs(single)} a single fault kept the load energised, "
+            "or energised it, when it had to be off."
         ]
     elif late:
         said = [
-            f"In {_runs(single)} no single fault kept the load energised for good, but in "
-            f"{late:,} it went off later than it should have."
+            f"In {counted_runs(single)} no single fault kept the load energised for good, but in "
+            f"{late:,} it went off later than it should have: at most {most:.0f} ms after it was "
+            "asked to."
         ]
     if two := of_kind(report.results, Kind.TWO):
         kept = len(bad(two, Outcome.DANGEROUS))
         said.append(
-            f"Of {_runs(two)} with two faults at once, which the design need not survive, "
+            f"Of {counted_runs(two)} with two faults at once, which the design need not survive, "
             f"{f'{kept:,}' if kept else 'none'} kept the load energised when it had to be off."
         )
     if wrong := _wrong_without_fault(report):
@@ -351,8 +356,18 @@ def verdict(report: Report) -> list[str]:
     return said
 
 
-def _runs(results: Sequence[Result]) -> str:
+def counted_runs(results: Sequence[Result]) -> str:
+    """How many, in words."""
     return f"{len(results):,} run{'s' * (len(results) != 1)}"
+
+
+UNEXPLAINED = "Nobody has explained this one yet: look into it."
+
+
+def shows_in(one: Hidden) -> str:
+    """Which scenarios showed a fault that others did not."""
+    scenarios = sorted({result.plan.scenario for result in one.found})
+    return f"It shows in {', '.join(scenarios)}, where what it breaks is used."
 
 
 class Grade(str, Enum):

@@ -15,12 +15,15 @@ from redbutton.bench.report import (
     STOPS,
     TESTED,
     TITLE,
+    UNEXPLAINED,
     WHY_NOT_FASTER,
     WORKSHEET,
     Report,
     Timeline,
+    counted_runs,
     grade,
     percent,
+    shows_in,
     verdict,
 )
 from redbutton.bench.run import Outcome, Result
@@ -205,7 +208,7 @@ def _bad(report: Report) -> Markup:
                 tag("p", one.why or tag("strong", "Nobody has explained these yet.")),
                 tag(
                     "details",
-                    tag("summary", f"{len(one.runs):,} runs, the longest stop "
+                    tag("summary", f"{counted_runs(one.runs)}, the longest stop "
                         f"{one.most_ms:.0f} ms after the demand"),
                     _table(heads, ((run.outcome.value, run.words, _replay(run))
                                    for run in one.runs)),
@@ -258,10 +261,7 @@ def _hidden(faults: Sequence[Hidden], nothing: str) -> Markup:
 
 def _why(one: Hidden) -> Markup:
     if not one.explanation:
-        if one.found:
-            scenarios = sorted({result.plan.scenario for result in one.found})
-            return joined(f"It shows in {', '.join(scenarios)}, where what it breaks is used.")
-        return tag("strong", "Nobody has explained this one yet: look into it.")
+        return joined(shows_in(one)) if one.found else tag("strong", UNEXPLAINED)
     if not one.explanation.person:
         return joined(one.explanation.why)
     return joined(

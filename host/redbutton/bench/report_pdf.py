@@ -14,11 +14,14 @@ from redbutton.bench.report import (
     STOPS,
     TESTED,
     TITLE,
+    UNEXPLAINED,
     WORKSHEET,
     Grade,
     Report,
+    counted_runs,
     grade,
     percent,
+    shows_in,
     verdict,
 )
 from redbutton.bench.run import Outcome
@@ -187,7 +190,7 @@ def _bad(paper: Paper, report: Report) -> None:
     for one in report.late_by_reason():
         paper.text(one.why or "Nobody has explained these yet.")
         paper.text(
-            f"{len(one.runs):,} runs, the longest stop {one.most_ms:.0f} ms after the demand:"
+            f"{counted_runs(one.runs)}, the longest stop {one.most_ms:.0f} ms after the demand:"
         )
         paper.table(heads, [(run.words, run.plan.id) for run in one.runs[:LATE_MOST]], widths)
         if len(one.runs) > LATE_MOST:
@@ -212,7 +215,7 @@ def _latent(paper: Paper, report: Report) -> None:
 
 def _why(one: Hidden) -> str:
     if not one.explanation:
-        return "Not explained."
+        return shows_in(one) if one.found else UNEXPLAINED
     person = f" A person: {one.explanation.person}" if one.explanation.person else ""
     return one.explanation.why + person
 

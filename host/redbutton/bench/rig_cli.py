@@ -137,12 +137,13 @@ def run_on_port(
 
     possible(scenario, plan, probe is not None)
     with rig_on(port, probe, key_file) as rig:
+        by = _measured_by(rig)
         result, trace = _carried_out(rig, scenario, plan)
     if as_json:
         moments = [moment._asdict() for moment in trace]
         print(json.dumps({**result.model_dump(mode="json"), "trace": moments}))
     else:
-        _print_run(result, trace, probe)
+        _print_run(result, trace, by)
     if result.outcome is Outcome.DANGEROUS:
         raise FoundDangerous(f"{plan.id}: {result.words}")
 
@@ -161,7 +162,15 @@ def _carried_out(
     raise AssertionError
 
 
-def _print_run(result: "Result", trace: "list[Moment]", probe: str | None) -> None:
+def _measured_by(rig: "RealRig") -> str:
+    if rig.probe is None:
+        return "measured by the controller, no probe"
+    if rig.probe.virtual:
+        return "timed by a virtual probe, the load is a model"
+    return "timed by the probe"
+
+
+def _print_run(result: "Result", trace: "list[Moment]", by: str) -> None:
     console = Console(highlight=False)
     table = Table("ms", "signal", "", title=f"{result.plan.id}, in real time")
     for us, signal, value in trace:
@@ -171,8 +180,7 @@ def _print_run(result: "Result", trace: "list[Moment]", probe: str | None) -> No
     console.print(table)
     console.print(f"{result.outcome.value}: {result.words}")
     if result.stop_ms is not None:
-        by = "by the probe" if probe else "by the controller's mirror contacts, no probe"
-        console.print(f"load off {result.stop_ms:.3f} ms after the demand (measured {by})")
+        console.print(f"load off {result.stop_ms:.3f} ms after the demand ({by})")
 
 
 # --- a campaign
@@ -204,8 +212,6 @@ def campaign_on_port(
             "memory": False,
             "scenarios": tuple(one.name for one in scenarios if one.name in chosen),
             "faults": tuple(one.name for one in faults),
-            "firmware": f"{asked.firmware} on a controller, "
-            + ("timed by the probe" if probe else "measured by the controller, no probe"),
         }
     )
     with rig_on(port, probe, key_file) as rig:
@@ -214,6 +220,8 @@ def campaign_on_port(
             _keep(out, "selftest.json", tested.model_dump_json(indent=1))
             tested.require()
             _say("the rig is as it should be")
+        firmware = f"{asked.firmware} on a controller, {_measured_by(rig)}"
+        asked = asked.model_copy(update={"firmware": firmware})
         store = campaigns.Store(out, asked)
         done = {one.plan.id for one in store.results}
         every = list(campaigns.plans(asked))[: limit or None]

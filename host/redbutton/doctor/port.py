@@ -95,7 +95,7 @@ def grabbers(machine: Machine) -> Finding:
             return ok("ModemManager runs, and is told to leave this port alone")
         return problem(
             "ModemManager runs and may send AT commands to the board",
-            "sudo udevadm control --reload && sudo udevadm trigger --settle",
+            "sudo udevadm control --reload && sudo udevadm trigger --settle --subsystem-match=tty",
         )
     name = next(name for name in running if name != "ModemManager")
     return problem(f"{name} runs and opens serial ports", f"sudo systemctl disable --now {name}")

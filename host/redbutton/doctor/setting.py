@@ -109,7 +109,7 @@ def planner(machine: Machine) -> Finding:
     if name is None:
         return problem(
             "nobody said as which user the planner runs: whether it is kept out is not known",
-            f"printf 'planner:\\n  user: NAME\\n' | sudo tee -a {file}"
+            f"sudo sed -i 's/user: null/user: NAME/' {file}"
             if file.exists()
             else f"{install_command(machine)} --planner-user NAME",
         )

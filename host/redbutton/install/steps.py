@@ -185,9 +185,7 @@ def _configuration(wanted: Wanted) -> Step:
     file = wanted.layout.configuration_file
     if _there(file):
         return Step(f"{file} is there, and yours", None)
-    planner = wanted.planner_user
-    line = f"planner:\n  user: {planner}" if planner else "# planner:\n#   user: planner"
-    text = template("host.yaml").replace("@PLANNER@", line)
+    text = template("host.yaml").replace("@PLANNER@", wanted.planner_user or "null")
 
     def act() -> None:
         _write(file, text, 0o640)
@@ -215,12 +213,11 @@ def _udev(changed: bool) -> list[Step]:
         return []
     if not Path("/run/udev/control").exists():
         return [Step("udev does not run here: the rule is read when it starts", None)]
+    trigger = ["udevadm", "trigger", "--settle"]
     return [
         _command("let udev read the rules", ["udevadm", "control", "--reload"]),
-        _command(
-            "apply them to what is plugged in",
-            ["udevadm", "trigger", "--settle", "--subsystem-match=tty", "--subsystem-match=usb"],
-        ),
+        _command("apply them to ports", [*trigger, "--subsystem-match=tty"]),
+        _command("apply them to boards", [*trigger, f"--attr-match=idVendor={USB_VENDOR:04x}"]),
     ]
 
 

@@ -75,11 +75,13 @@ class VirtualBoard:
         seed: int = 1,
         heartbeat_timeout_ms: int = 100,
         stop_delay_ms: int = 0,
+        witness_key: bytes | None = None,
         flash: Path | None = None,
         firmware: tuple[Path, ...] = (FIRMWARE,),
         before: dict[str, int] | None = None,
     ) -> None:
-        """`key` is provisioned (None: no settings). `flash` is kept if given, else made and lost.
+        """`key` and `witness_key` are provisioned (None: no settings; none). `flash` is kept if
+        given, else made and lost.
 
         `firmware`: folders whose files are put on the flash, of two by one name the first; none
         to leave what is there.
@@ -92,6 +94,7 @@ class VirtualBoard:
                 "key": key.hex(),
                 "heartbeat_timeout_ms": heartbeat_timeout_ms,
                 "stop_delay_ms": stop_delay_ms,
+                "witness_key": witness_key.hex() if witness_key else None,
             }
             (self.flash / "settings.json").write_text(json.dumps(settings))
         for folder in reversed(firmware):

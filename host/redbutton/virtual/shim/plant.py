@@ -60,6 +60,7 @@ STUCK = (
     "watchdog",
     "latch",
     "k2_pin",
+    "supply",
 )
 
 

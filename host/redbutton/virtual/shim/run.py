@@ -67,6 +67,7 @@ def count_work(this):
     board.Port.flush = flush
     wire.decode = counted("frames", wire.decode)
     wire.Signer.tag = counted("tags", wire.Signer.tag)
+    wire.Signer.witness = counted("tags", wire.Signer.witness)
 
 
 def script(this, name, names):

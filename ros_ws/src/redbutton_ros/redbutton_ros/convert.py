@@ -55,6 +55,7 @@ def to_message(state: SafetyState, gate: Gate, conduct: Conduct, now_ns: int) ->
     message.hung = conduct.hung
     message.single_domain = conduct.single_domain
     message.journal_fails = state.journal_fails
+    message.record_fails = state.record_fails
     message.vda5050_e_stop = "NONE" if state.running else "MANUAL"
     return message
 
@@ -82,12 +83,13 @@ def to_diagnostics(
         ),
         _status(
             "gate",
-            *_gate_level(conduct),
+            *_gate_level(state, conduct),
             board,
             {
                 "domains": "one" if conduct.single_domain else "two",
                 "hung": conduct.hung,
                 "notices": "; ".join(state.notices),
+                "record": "fails" if state.record_fails else "ok",
                 **more,
             },
         ),
@@ -103,9 +105,11 @@ def _controller_level(state: SafetyState) -> bytes:
     return bytes(DiagnosticStatus.ERROR if state.state is State.LOCKOUT else DiagnosticStatus.WARN)
 
 
-def _gate_level(conduct: Conduct) -> tuple[bytes, str]:
+def _gate_level(state: SafetyState, conduct: Conduct) -> tuple[bytes, str]:
     if conduct.withheld:
         return bytes(DiagnosticStatus.ERROR), "no heartbeat: " + "; ".join(conduct.withheld)
+    if state.record_fails:
+        return bytes(DiagnosticStatus.WARN), "what happens is not recorded"
     if conduct.single_domain:
         return (
             bytes(DiagnosticStatus.WARN),
