@@ -48,7 +48,7 @@ fuzz:  ## ask the checks, the link and the sockets anything at all for 2 minutes
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
 
-check-latency:  ## print how long the checks of motion take
+check-latency:  ## print how long the checks of motion and of plans take
 	@$(IN_ENVIRONMENT) python tests/benchmarks/checks_latency.py
 
 gate-latency:  ## print what the gate adds to a command's way, and how long a stop takes; some minutes

@@ -74,3 +74,13 @@ def test_a_changed_rule_is_another_profile() -> None:
     assert digest(one) != digest(other)
     again = RobotProfile.model_validate(one.model_dump(mode="json", by_alias=True))
     assert digest(again) == digest(one)
+
+
+@pytest.mark.requirement("SR-24")
+def test_who_a_person_of_the_profile_is_counts_in_plans() -> None:
+    people = {"default": {"distance": 0.5}, "tim": {"distance": 1.0, "who": "child"}}
+    check = plan_check_of(profile_of(people=people))
+    plan = ["pick Scissors", "hand Scissors to Tim"]
+    assert check.judge(plan).rule == "hand.vulnerable"
+    says_adult = {"people": [{"name": "Tim", "place": "Sofa"}]}
+    assert check.judge(plan, says_adult).rule == "hand.vulnerable", "the world makes nobody older"

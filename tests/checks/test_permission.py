@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import shapely
 from checks_profiles import profile_of
 
 from redbutton.checks.own import plan_check_of
@@ -49,6 +50,14 @@ def permission(profile: RobotProfile = HOME) -> Permission:
             "speed of go_to is not within 0.05 to 0.4 m/s",
         ),
         ("hand_over", {"object": "cup", "person": "whoever"}, ""),
+        (
+            "hand_over",
+            {"object": "Knife", "person": "Anna"},
+            "object of hand_over brings a hazard that it must not, sharp: 'Knife'",
+        ),
+        ("go_to", {"place": "kitchen"}, ""),  # a zone of kind speed
+        ("go_to", {"place": "stove"}, "place of go_to is a zone kept out of: 'stove'"),
+        ("go_to", {"place": "bed"}, "place of go_to is a zone of people: 'bed'"),
         ("say", {"text": "anything"}, ""),
         ("wash", {"object": "cup"}, "the profile has no action wash"),
     ],
@@ -106,3 +115,22 @@ def test_the_mass_of_a_class_is_that_of_the_class_above() -> None:
     }
     profile = profile_of(objects=objects)
     assert [profile.mass(name) for name in objects] == [2.0, 2.0, 0.5]
+
+
+@pytest.mark.requirement("SR-24")
+def test_an_object_is_of_the_class_that_a_parameter_asks_for_or_below() -> None:
+    heat = HOME.actions["heat"]
+    asked = heat.parameters["object"].model_copy(update={"of": "utensil"})
+    parameters = {**heat.parameters, "object": asked}
+    actions = {**HOME.actions, "heat": heat.model_copy(update={"parameters": parameters})}
+    may = permission(HOME.model_copy(update={"actions": actions}))
+    assert may.of("heat", {"object": "Knife", "time": 20}).rule == ""  # a knife is a utensil
+    said = may.of("heat", {"object": "Cup", "time": 20})
+    assert said.reason == "object of heat is no utensil: 'Cup'"
+
+
+@pytest.mark.requirement("SR-24")
+def test_a_zone_of_kind_speed_stands_for_a_point_in_it() -> None:
+    zone = next(zone for zone in HOME.zones if zone.name == "kitchen")
+    assert shapely.Polygon(zone.polygon).contains(shapely.Point(HOME.positions()["kitchen"]))
+    assert "stove" not in HOME.positions()

@@ -134,6 +134,16 @@ def test_the_digest_is_sha_256_over_canonical_json() -> None:
         ({"zones": [zone(polygon=[[0, 0], [1, "a"], [2, 2]])]}, "- a", "polygon[1][1]: should"),
         ({"people": {"ben": {"distance": 1}}}, "people", "people: needs default"),
         ({"objects": {"a": {"is": "b"}}}, "is: b", "objects.a.is: there is no class b"),
+        (
+            {"actions": {"a": {"parameters": {"x": {"type": "object", "of": "b"}}}}},
+            "of: b",
+            "actions.a.parameters.x.of: there is no class b",
+        ),
+        (
+            {"actions": {"a": {"parameters": {"x": {"type": "place", "without": ["hot"]}}}}},
+            "type: place",
+            "takes neither of nor without",
+        ),
         ({"objects": {"a": {"is": "a"}}}, "is: a", "objects.a.is: a cycle"),
         (
             {"objects": {"a": {"is": "b"}, "b": {"is": "c"}, "c": {"is": "b"}}},

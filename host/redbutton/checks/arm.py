@@ -38,7 +38,7 @@ POINT = 1e-9  # m; what is shorter has no direction
 BLOCK = 256  # capsules that are looked at as one first
 MIDDLE = {1: 1.0, 3: 1 / 2, 5: 3 / 8}  # by degree: the most that the slope's middle point weighs
 
-Columns = Mapping[str, Sequence[float]]
+Columns = Mapping[str, Sequence[float] | NDArray[np.float64]]
 
 
 class Unclear(ValueError):
@@ -52,7 +52,7 @@ class Way:
     of these joints stands."""
 
     start: Mapping[str, float]
-    times: Sequence[float]
+    times: Sequence[float] | NDArray[np.float64]
     positions: Columns
     velocities: Columns
     accelerations: Columns

@@ -37,11 +37,7 @@ class Execution:
         self._profile = profile
         self._permission = permission
         self._verbs = verbs
-        self._places = {
-            words_of(word): place.position
-            for name, place in profile.places.items()
-            for word in (name.replace("_", " "), *place.words)
-        }
+        self._places = {words_of(name): position for name, position in profile.positions().items()}
         self._steps: Sequence[tuple[str, Mapping[str, object]]] = ()
         self._envelope: Envelope | None = None
 

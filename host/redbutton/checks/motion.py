@@ -25,11 +25,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
-from itertools import pairwise
-from operator import itemgetter
+from itertools import chain, pairwise
+from operator import attrgetter
 from typing import Annotated, ParamSpec, TypeVar
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from pydantic import Field
 
 from redbutton.checks.arm import Place, Sweep, SweptArm, Unclear, Way
@@ -50,6 +52,7 @@ from redbutton.gate import REST_S
 from redbutton.model import Frozen
 
 Vector = tuple[float, float, float]
+Row = NDArray[np.float64]
 Stamp = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 ZERO: Vector = (0.0, 0.0, 0.0)
@@ -203,6 +206,8 @@ class _Path:
             or high < shape.low - distance
         ):
             return False
+        if shape.is_box and any(shape.off(x, y) <= distance for x, y in self.points):
+            return True
         return bool(shapely.dwithin(shape.polygon, self.line, distance))
 
     def distance(self, x: float, y: float) -> float:
@@ -222,6 +227,11 @@ class _Shape:
         self.is_box = self.polygon.equals(shapely.box(*self.polygon.bounds))
         shapely.prepare(self.polygon)
         shapely.prepare(self.border)
+
+    def off(self, x: float, y: float) -> float:
+        """How far a point is off the box around it."""
+        aside = max(self.left - x, 0.0, x - self.right)
+        return math.hypot(aside, max(self.low - y, 0.0, y - self.high))
 
     def holds(self, path: _Path, margin: float) -> bool:
         """Is all of a path inside, further than `margin` from the border?"""
@@ -601,7 +611,7 @@ class MotionCheck:
             return PASSED
         times = _times(points)
         columns = {
-            what: _columns(what, [getattr(point, what) for point in points], len(limits))
+            what: _columns(what, list(map(attrgetter(what), points)), len(limits))
             for what in (*GOES, "effort")
         }
         if columns["positions"] is None:
@@ -620,7 +630,10 @@ class MotionCheck:
         if plan is not None and not plan.arm:
             raise _Objection("planned_arm", "the plan that was checked moves no joints")
         if self._arm is not None and (people or self._minds_place):
-            q, v, a = (dict(zip(limits, columns[what] or (), strict=False)) for what in GOES)
+            q, v, a = (
+                {} if (rows := columns[what]) is None else dict(zip(limits, rows, strict=True))
+                for what in GOES
+            )
             way = Way(joints, times, q, v, a, _stopping(limits.values()))
             self._links_stay(self._swept(self._arm, way, pose, now), people or (), now)
         elif people or self._minds_people:
@@ -758,28 +771,30 @@ def _distance(x: float, y: float, ax: float, ay: float, bx: float, by: float) ->
     return math.hypot(ax + part * dx - x, ay + part * dy - y)
 
 
-def _times(points: Sequence[JointPoint]) -> list[float]:
+def _times(points: Sequence[JointPoint]) -> Row:
     times = [point.time for point in points]
     _finite("time", times)
-    if times[0] < 0 or any(b <= a for a, b in pairwise(times)):
+    found = np.array(times, dtype=np.float64)
+    if found[0] < 0 or (found[1:] <= found[:-1]).any():
         raise _Objection("shape", "the times of a trajectory must rise from 0")
-    return times
+    return found
 
 
-def _columns(what: str, rows: Sequence[Sequence[float]], width: int) -> list[list[float]] | None:
-    """The values of each joint, over time; None if none are given."""
+def _columns(what: str, rows: Sequence[Sequence[float]], width: int) -> Row | None:
+    """The values of each joint, over time, shape (joints, points); None if none are given."""
     widths = set(map(len, rows))
     if widths == {0}:
         return None
     if widths != {width}:
         raise _Objection("shape", f"{what}: must be one for each joint, in all points or in none")
-    columns = [list(map(itemgetter(i), rows)) for i in range(width)]  # zip's iterators cost more
-    for column in columns:
-        if not set(map(type, column)) <= NUMBERS:
-            raise _Objection("shape", f"{what}: not all are numbers")
-        if not all(map(math.isfinite, column)):
-            step = next(i for i, value in enumerate(column) if not math.isfinite(value))
-            raise _Objection("finite", f"{what} are not finite", step)
+    values = list(chain.from_iterable(rows))
+    if not set(map(type, values)) <= NUMBERS:
+        raise _Objection("shape", f"{what}: not all are numbers")
+    columns = np.ascontiguousarray(np.array(values, dtype=np.float64).reshape(-1, width).T)
+    finite = np.isfinite(columns)
+    if not finite.all():
+        step = int(np.argwhere(~finite)[0][1])
+        raise _Objection("finite", f"{what} are not finite", step)
     return columns
 
 
@@ -792,8 +807,8 @@ def _joint_within(
     name: str,
     joint: Joint,
     start: float,
-    times: Sequence[float],
-    given: Mapping[str, Sequence[float]],
+    times: Row,
+    given: Mapping[str, Row],
 ) -> None:
     positions = given["positions"]
     _within("joint_position", name, positions, joint.position.min, joint.position.max)
@@ -805,7 +820,8 @@ def _joint_within(
         if what in given and most is not None:
             _within(f"joint_{RULES[what]}", name, given[what], -most, most)
     if times[0] > 0:
-        positions, times = (start, *positions), (0.0, *times)
+        positions = np.concatenate(((start,), positions))
+        times = np.concatenate(((0.0,), times))
     elif abs(positions[0] - start) > START_OFF:
         raise _Objection("joint_start", f"{name} is at {start:.4g}, not {positions[0]:.4g}", 0)
     velocities = _slopes(positions, times)
@@ -814,23 +830,25 @@ def _joint_within(
         velocities = given["velocities"]
         times = times[-len(velocities) :]
     else:
-        times = [(t0 + t1) / 2 for t0, t1 in pairwise(times)]
+        times = (times[1:] + times[:-1]) / 2
     accelerations = _slopes(velocities, times)
     _within("joint_acceleration", name, accelerations, -joint.acceleration, joint.acceleration)
 
 
-def _slopes(values: Sequence[float], times: Sequence[float]) -> Sequence[float]:
+def _slopes(values: Row, times: Row) -> Row:
     """By how much they change in a second, from each to the next."""
-    return [
-        (v1 - v0) / (t1 - t0)
-        for v0, v1, t0, t1 in zip(values, values[1:], times, times[1:], strict=False)
-    ]
+    with np.errstate(all="ignore"):  # what is no number is not within anything
+        slopes: Row = np.diff(values) / np.diff(times)
+    return slopes
 
 
-def _within(rule: str, name: str, values: Sequence[float], least: float, most: float) -> None:
+def _within(rule: str, name: str, values: Row, least: float, most: float) -> None:
+    if not len(values):
+        return
     room = ROUNDING * (most - least)
-    if values and not (least - room <= min(values) and max(values) <= most + room):
-        value = min(values) if min(values) < least else max(values)
+    smallest, greatest = float(values.min()), float(values.max())
+    if not (least - room <= smallest and greatest <= most + room):
+        value = smallest if smallest < least else greatest
         what = rule.removeprefix("joint_")
         reason = f"{what} {value:.4g} of {name} is not within {least:.4g} to {most:.4g}"
         raise _Objection(rule, reason)

@@ -7,7 +7,7 @@ a hazard of its own: nothing is guessed.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from redbutton.model import Frozen
 UNKNOWN = "unknown"
 LONGEST_WORD = 200  # characters of a name that are looked at
 _KEPT = 20_000  # names whose class is remembered
+_SHORTEST = 3  # letters of a noun in a compound; its head has more
 _PARTS = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DONE = re.compile(r"(\w*)(sliced|cracked|cooked)|slice|piece")
@@ -145,6 +146,7 @@ class Ontology:
         self._kept: dict[str, ObjectClass] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> "Ontology":
         """The one that comes with redbutton."""
         nouns = _Nouns.model_validate(read_yaml("ontology.yaml"))
@@ -241,7 +243,15 @@ class Ontology:
         for word in self._modifiers:
             if words[-1].startswith(word) and (found := self._exact((words[-1][len(word) :],))):
                 return self._modified(found, (*words[:-1], word))
-        return self._modified(self._sliced(words), words[:-1])
+        return self._modified(self._compound(words[-1]) or self._sliced(words), words[:-1])
+
+    def _compound(self, word: str) -> ObjectClass | None:
+        """Of a noun that is two known ones without a space ("houseplant"): the last one's."""
+        for at in range(_SHORTEST, len(word) - _SHORTEST):
+            head = self._exact((word[at:],))
+            if head and head.known and self._exact((word[:at],)):
+                return head
+        return None
 
     def _joined(self, words: tuple[str, ...]) -> ObjectClass | None:
         """Of words that are written as one here, or as two ("credit card", "creditcard")."""
@@ -319,6 +329,7 @@ class Verbs:
         self._kept: dict[str, str] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> "Verbs":
         """Those that come with redbutton."""
         return cls(_Verbs.model_validate(read_yaml("verbs.yaml")).acts)

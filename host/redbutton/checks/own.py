@@ -7,7 +7,7 @@ forbids overrides all that permit.
 from redbutton.checks.ontology import Ontology, Verbs
 from redbutton.checks.plan import PlanCheck
 from redbutton.checks.policy import Policies
-from redbutton.checks.profile import RobotProfile
+from redbutton.checks.profile import DEFAULT, RobotProfile
 from redbutton.checks.rules import Rule, Rules
 from redbutton.checks.verdict import Judgement
 from redbutton.errors import ProfileWrong
@@ -41,18 +41,20 @@ def plan_check_of(profile: RobotProfile | None) -> PlanCheck:
 
 def _ontology_of(profile: RobotProfile) -> Ontology:
     shipped = Ontology.shipped()
-    if not profile.objects:
-        return shipped
-    return shipped.extended(
-        {
-            name: {
-                "is": [entry.parent] if entry.parent else [],
-                "hazards": sorted(entry.hazards),
-                "words": [*entry.words, name.replace("_", " ")],
-            }
-            for name, entry in profile.objects.items()
+    classes: dict[str, dict[str, list[str]]] = {
+        name: {
+            "is": [entry.parent] if entry.parent else [],
+            "hazards": sorted(entry.hazards),
+            "words": [*entry.words, name.replace("_", " ")],
         }
-    )
+        for name, entry in profile.objects.items()
+    }
+    for name, person in profile.people.items():
+        if name != DEFAULT:
+            kind = shipped.of(person.who)
+            of = kind.name if "people" in kind.tags else "person"
+            classes.setdefault(of, {"words": []})["words"].append(name.replace("_", " "))
+    return shipped.extended(classes) if classes else shipped
 
 
 def _fits(rule: Rule, ontology: Ontology, verbs: Verbs) -> None:

@@ -1,15 +1,22 @@
 """May the planner take this action, with these parameters? What the profile does not name: no.
 
-A parameter of type object, place or person takes what the profile has under that name: its
-objects and places by their names and words, its people by their names, and anybody if it has an
-entry for whoever is not named.
+A parameter of type object takes what is of a class of the profile, and of the class and without
+the hazards that it asks for; place takes the profile's places by their names and words, and its
+zones of kind speed; person takes its people by their names, and anybody if it has an entry for
+whoever is not named.
 """
 
 from collections.abc import Mapping
 
-from redbutton.checks.ontology import words_of
+from redbutton.checks.ontology import ObjectClass, words_of
 from redbutton.checks.plan import Action, PlanCheck
-from redbutton.checks.profile import DEFAULT, Parameter, ParameterType, RobotProfile
+from redbutton.checks.profile import (
+    DEFAULT,
+    Parameter,
+    ParameterType,
+    RobotProfile,
+    ZoneKind,
+)
 from redbutton.checks.verdict import ALLOWED, Verdict, held, refused, worst
 
 RULE_ACTION = "profile.action"
@@ -32,10 +39,11 @@ class Permission:
         self._profile = profile
         self._ontology = plans.ontology
         self._verbs = plans.verbs
-        self._places = {
-            words_of(word)
-            for name, place in profile.places.items()
-            for word in (name.replace("_", " "), *place.words)
+        self._places = {words_of(name) for name in profile.positions()}
+        self._zones = {
+            words_of(zone.name.replace("_", " ")): zone
+            for zone in profile.zones
+            if zone.kind is not ZoneKind.SPEED
         }
         self._people = {words_of(name) for name in profile.people}
 
@@ -120,20 +128,33 @@ class Permission:
         if allowed.range is not None:
             least, most = allowed.range.min, allowed.range.max
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if number and least <= value <= most:  # type: ignore[operator]
-                return ""
-            return f"is not within {least:g} to {most:g} {allowed.unit}"
+            within = number and least <= value <= most  # type: ignore[operator]
+            return "" if within else f"is not within {least:g} to {most:g} {allowed.unit}"
         if not isinstance(value, str):
             return "is no text"
+        called = repr(value[:60])
+        if allowed.type is ParameterType.OBJECT:
+            return self._of_object(allowed, self._ontology.of(value), called)
+        words = words_of(value)
         known = {
-            ParameterType.OBJECT: self._ontology.of(value).name in self._profile.objects,
-            ParameterType.PLACE: words_of(value) in self._places,
-            ParameterType.PERSON: DEFAULT in self._profile.people
-            or words_of(value) in self._people,
+            ParameterType.PLACE: words in self._places,
+            ParameterType.PERSON: words in self._people or DEFAULT in self._profile.people,
         }
         if known.get(allowed.type, True):
             return ""
-        return f"is no {allowed.type.value} of the profile: {value[:60]!r}"
+        if allowed.type is ParameterType.PLACE and (zone := self._zones.get(words)):
+            kind = "kept out of" if zone.kind is ZoneKind.KEEP_OUT else "of people"
+            return f"is a zone {kind}: {called}"
+        return f"is no {allowed.type.value} of the profile: {called}"
+
+    def _of_object(self, allowed: Parameter, kind: ObjectClass, called: str) -> str:
+        if kind.name not in self._profile.objects:
+            return f"is no object of the profile: {called}"
+        if allowed.of is not None and not self._profile.is_a(kind.name, allowed.of):
+            return f"is no {allowed.of}: {called}"
+        if brings := sorted(hazard.value for hazard in allowed.without if hazard in kind.tags):
+            return f"brings a hazard that it must not, {', '.join(brings)}: {called}"
+        return ""
 
 
 def _plain(name: str) -> str:

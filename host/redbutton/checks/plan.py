@@ -6,7 +6,8 @@ steps is found because each step is judged in the world that the steps before it
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from math import inf
 from typing import Annotated, Any, NamedTuple
 
@@ -37,14 +38,18 @@ _INTO = one_of(
     "in into inside on onto over upon to toward towards at with near under beside next against "
     "around behind by across down through for below above"
 )
-_FROM = one_of("from off of out")
+_FROM = one_of("from off out")
 _FILLERS = one_of("the a an up it my your their top front obj")
 _FORCE = one_of("force speed hard fast how manner")
 _HELD_ACTS = one_of("place drop throw hide hand pour spray submerge")
 _TO_TARGET = one_of("place throw drop hide push hand submerge pour spray fill mix")
 _WITHOUT_OBJECT = one_of("look go say wait use")
 _CARRYING = one_of("pick go hand place")
+_LETS_OUT = one_of("open pour spray break")
 _NO_TAGS = frozenset[str]()
+_UNGUARDED = frozenset({"unguarded"})
+_TO_OWNER = frozenset({"to_owner"})
+_NEAR_FIRE = frozenset({"near_fire"})
 
 
 class Action(Frozen):
@@ -216,16 +221,21 @@ def _seconds(parameters: Mapping[str, object]) -> float:
 
 def _of_words(name: str, act: str, rest: list[str]) -> dict[str, Any]:
     """An Action's fields of a step in words: before the first preposition stands the object,
-    after it the recipient."""
+    after it the recipient; where it comes from is not said to be either."""
     object_: list[str] = []
     recipient: list[str] = []
-    into = False
+    source: list[str] = []
+    words = object_
     for word in rest:
         plain = word.casefold()
         if plain in _INTO and (object_ or act in ("go", "look")):
-            into = bool(object_)
+            words = recipient if object_ else object_
+        elif plain in _FROM and object_:
+            words = source
+        elif plain == "of" and words is source:
+            continue
         elif plain not in _FILLERS and plain not in _FROM:
-            (recipient if into else object_).append(word)
+            words.append(word)
     return {"name": name, "object": " ".join(object_), "recipient": " ".join(recipient)}
 
 
@@ -241,6 +251,7 @@ class _Run:
         self.questions: dict[Question, int] = {}
         self.events = 0
         self.alone: dict[str, float] = {}  # s since what is on was looked after
+        self.contents: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def step(self, number: int, roles: Roles) -> None:
         """Judge a step, then let it happen."""
@@ -264,7 +275,10 @@ class _Run:
 
     def _watched(self, number: int, deed: Deed, seconds: float) -> None:
         """What is on and brings a hazard is looked after often enough."""
-        for name, item in self.state.items.items():
+        for name in self.alone.keys() - self.state.active:
+            del self.alone[name]
+        for name in sorted(self.state.active):
+            item = self.state.items[name]
             if name in (deed.object, deed.recipient) or "is_on" not in item.states:
                 self.alone.pop(name, None)
                 continue
@@ -281,6 +295,10 @@ class _Run:
 
     def end(self) -> None:
         """Judge what the plan leaves behind."""
+        closed = any(
+            "shower_door" in item.kind.tags and item.touched and "is_open" not in item.states
+            for item in self.state.items.values()
+        )
         for name, item in self.state.items.items():
             left = item.aid_of and item.aid_of in self.state.left
             if not item.touched and not left:
@@ -288,6 +306,8 @@ class _Run:
             tags = self._tags(name) | {"end"}
             if "living" in self._tags(item.at):
                 tags |= {"at_person"}
+            if closed and "shower" in tags:
+                tags |= {"contained"}
             deed = Deed("end", object=name, person=item.aid_of)
             self._say(item.step, Event("end", frozenset(tags), self._tags(item.at)), deed)
 
@@ -330,6 +350,8 @@ class _Run:
                 target = state.focus if state.focus not in state.held else ""
                 if target == ROBOT or names["person"] or names["place"]:
                     target = ""
+        if act == "break" and thing in state.held and not target:
+            target = state.focus if state.focus not in (thing, ROBOT) else ""
         target = target or (names["person"] if act in ("hand", "throw", "feed", "place") else "")
         target = target or (names["place"] if act in _TO_TARGET else "")
         if act == "feed" and thing in state.people and target:
@@ -378,37 +400,51 @@ class _Run:
         state = self.state
         if person := state.people.get(name):
             kind = "person" if person.kind is worlds.Kind.ADULT else person.kind.value
-            return self.check.ontology.classes[kind].tags
+            tags = self.check.ontology.classes[kind].tags
+            known = self.check.ontology.of(person.name).tags
+            return tags | known if "people" in known else tags
         if place := state.places.get(name):
             zones = (*place.zones, place.name)
             return frozenset[str]().union(*(self.check.ontology.of(zone).tags for zone in zones))
         item = state.items.get(name)
         if item is None:
             return _NO_TAGS
-        more = self._known_of(name, item) | _of_holder(state.items.get(item.at))
-        inside = [
-            state.items[one].kind for one in state.inside.get(name, ()) if one in state.items
-        ]
-        return item.kind.tags | item.states | more | _of_contents(item.kind, inside)
+        more = self._known_of(name, item)
+        if holder := state.items.get(item.at):
+            more |= _of_holder(holder.kind)
+        if inside := state.inside.get(name):
+            more |= self._of_inside(name, item.kind, inside)
+        return item.kind.tags.union(item.states, more)
+
+    def _of_inside(self, name: str, kind: ObjectClass, inside: tuple[str, ...]) -> frozenset[str]:
+        """What the things say that are in or on another one; told anew when they change."""
+        kept = self.contents.get(name)
+        if kept is None or kept[0] is not inside:
+            items = self.state.items
+            kinds = {items[one].kind for one in inside if one in items}
+            kept = self.contents[name] = (inside, _of_contents(kind, kinds))
+        return kept[1]
 
     def _known_of(self, name: str, item: Item) -> set[str]:
         """What the world and the steps so far say of a thing."""
-        state = self.state
-        more = {f"holds_{tag}" for tag in item.liquid.tags} if item.liquid else set[str]()
-        said = {
-            "known": item.kind.known,
-            "is_filled": item.liquid is not None,
-            "fresh": item.liquid is not None and item.touched,
-            "moved": item.moved,
-            "often": item.switched >= OFTEN,
-            "held": name in state.held,
-            "depended_on": bool(item.aid_of),
-            "in_reach": bool(item.aid_of) and worlds.reaches(state, name),
-            "was_in_reach": bool(item.aid_of)
-            and name in self.first.items
-            and worlds.reaches(self.first, name),
-        }
-        return more | {tag for tag, holds in said.items() if holds}
+        more = {"known"} if item.kind.known else set[str]()
+        if item.liquid is not None:
+            more |= _held_in(item.liquid)
+            if item.touched:
+                more.add("fresh")
+        if item.moved:
+            more.add("moved")
+        if item.switched >= OFTEN:
+            more.add("often")
+        if name in self.state.held:
+            more.add("held")
+        if item.aid_of:
+            more.add("depended_on")
+            if worlds.reaches(self.state, name):
+                more.add("in_reach")
+            if name in self.first.items and worlds.reaches(self.first, name):
+                more.add("was_in_reach")
+        return more
 
     def _bystanders(self, goal: worlds.Position | None) -> frozenset[frozenset[str]]:
         people = worlds.near(self.state, goal) if self.state.people else ()
@@ -420,6 +456,9 @@ class _Run:
         """What happens in a step, before its effect."""
         state = self.state
         thing = self._tags(deed.object) | deed.tags
+        thing |= self._around(deed.act, thing)
+        if deed.act == "hand" and deed.recipient and deed.recipient == self._depends(deed.object):
+            thing |= _TO_OWNER
         target = self._tags(deed.recipient) or None
         near = self._bystanders(goal)
         if deed.act in ("pour", "spray", "fill") and deed.liquid is not None:
@@ -432,6 +471,22 @@ class _Run:
             for name in state.contents(deed.object):
                 yield Event("enclose", self._tags(name), thing)
 
+    def _around(self, act: str, thing: frozenset[str]) -> frozenset[str]:
+        """What else goes on while something is done to a thing: a guard stands open, or something
+        burns or glows."""
+        active = self.state.active
+        if not active:
+            return _NO_TAGS
+        items = (self.state.items[name] for name in active)
+        if act == "turn_on" and "moving_parts" in thing:
+            if any("guard" in item.kind.tags and "is_open" in item.states for item in items):
+                return _UNGUARDED
+        elif act in _LETS_OUT and thing & {"flammable", "gas"}:
+            hot = {"fire", "heat_source"}
+            if any("is_on" in item.states and item.kind.tags & hot for item in items):
+                return _NEAR_FIRE
+        return _NO_TAGS
+
     def _wetted(
         self,
         deed: Deed,
@@ -442,6 +497,7 @@ class _Run:
         """A liquid goes into or onto a thing, and with that onto all that is in it."""
         assert deed.liquid is not None
         liquid, into = deed.liquid.tags, deed.recipient
+        liquid |= self._around(deed.act, liquid)
         if deed.act == "fill":
             into = deed.object
             yield Event("fill", thing, liquid, near)
@@ -475,10 +531,12 @@ class _Run:
             for name in self.state.contents(device) if tags & {"heat_source", "fire"} else ():
                 event = Event("heating", self._tags(name), tags)
                 self._say(number, event, deed._replace(object=name, recipient=device))
+        if deed.act == "turn_on" and "water_source" in self._tags(deed.object):
+            self.state = worlds.rinsed(self.state, number)
         if deed.act == "go" and "room" in self._tags(deed.object) and deed.object != before.at:
-            for name, item in self.state.items.items():
-                running = not item.states.isdisjoint(("is_on", "is_open"))
-                if running and item.touched and item.at != deed.object:
+            for name in sorted(self.state.active):
+                item = self.state.items[name]
+                if item.touched and item.at != deed.object:
                     self._say(number, Event("leave", self._tags(name)), Deed("leave", name))
 
     def _hobs(self, number: int, deed: Deed) -> list[str]:
@@ -571,32 +629,50 @@ class _Run:
         return state.places[name].name[:60] if name in state.places else name[:60]
 
 
-def _of_holder(holder: Item | None) -> set[str]:
+_HOLDERS = {
+    "on_heat": one_of("heat_source"),
+    "on_hard": one_of("hard floor heat_source"),
+    "in_fuel": one_of("enclosed soft flammable"),
+    "in_vessel": one_of("vessel plate cooker"),
+    "in_wet": one_of("wet_place"),
+    "on_unfit": one_of("upholstery soft electrical floor paper toilet trash"),
+}
+_CONTENTS = {
+    "with_food": one_of("food"),
+    "with_chemical": one_of("poison"),
+    "with_unclean": one_of("unclean biological trash"),
+}
+_FIT_FOR_FOOD = one_of(f"food utensil foodware food_wrap cutting_board liquid {UNKNOWN}")
+
+
+@lru_cache(4096)
+def _held_in(liquid: ObjectClass) -> frozenset[str]:
+    """What a vessel is by what it is filled with."""
+    return frozenset({f"holds_{tag}" for tag in liquid.tags} | {"is_filled"})
+
+
+@lru_cache(4096)
+def _of_holder(holder: ObjectClass) -> frozenset[str]:
     """What the thing says that another one is in or on."""
-    if holder is None:
-        return set()
-    kinds = {
-        "on_heat": {"heat_source"},
-        "on_hard": {"hard", "floor", "heat_source"},
-        "in_fuel": {"enclosed", "soft", "flammable"},
-        "in_vessel": {"vessel", "plate", "cooker"},
-        "on_unfit": {"upholstery", "soft", "electrical", "floor", "paper", "toilet", "trash"},
-    }
-    return {tag for tag, any_of in kinds.items() if holder.kind.tags & any_of}
+    return frozenset(
+        tag
+        for tag, any_of in _HOLDERS.items()
+        if holder.tags & any_of and not (tag == "in_fuel" and "floor_cover" in holder.tags)
+    )
 
 
-def _of_contents(kind: ObjectClass, inside: list[ObjectClass]) -> set[str]:
+def _of_contents(kind: ObjectClass, inside: Set[ObjectClass]) -> frozenset[str]:
     """What the things say that are in or on another one."""
-    more = {"with_contents"} if inside else set()
+    if not inside:
+        return _NO_TAGS
+    more = {tag for tag, any_of in _CONTENTS.items() if any(one.tags & any_of for one in inside)}
     if "heat_source" in kind.tags and any(
         one.tags & {"cookware", "food", UNKNOWN} for one in inside
     ):
         more.add("in_use")
-    if "vessel" in kind.tags and any(
-        not one.tags & {"food", "utensil", "foodware", UNKNOWN} for one in inside
-    ):
+    if "foodware" in kind.tags and not all(one.tags & _FIT_FOR_FOOD for one in inside):
         more.add("with_foreign")
-    return more
+    return frozenset(more | {"with_contents"})
 
 
 _LIQUID = ObjectClass("liquid", frozenset({"liquid", "water", "unspecified"}))

@@ -7,6 +7,7 @@ or in judging it, is refused.
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,7 @@ class Policies:
             self.error = str(error).splitlines()[0] if str(error) else type(error).__name__
 
     @classmethod
+    @cache
     def shipped(cls) -> "Policies":
         """Those that come with redbutton."""
         return cls(resources.files("redbutton.checks").joinpath("policies.cedar").read_text())

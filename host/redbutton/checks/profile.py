@@ -245,7 +245,8 @@ class ActionKind(str, Enum):
 
 
 class ParameterType(str, Enum):
-    """What a parameter of an action is. object, place, person: one that the profile names."""
+    """What a parameter of an action is. object: of a class of the profile. place: one of its
+    places, or a zone of kind speed. person: one of its people."""
 
     NUMBER = "number"
     OBJECT = "object"
@@ -255,12 +256,22 @@ class ParameterType(str, Enum):
 
 
 class Parameter(Part):
-    """A number has unit and range, nothing else has."""
+    """A number has unit and range, nothing else has. Of an object, `of`: the class that it must be
+    one of; `without`: hazards that it must not bring."""
 
     type: ParameterType
     unit: Text | None = None
     range: Range | None = None
+    of: Name | None = None
+    without: Hazards = frozenset()
     optional: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _classes_of_objects(self) -> Self:
+        if self.type is not ParameterType.OBJECT and (self.of is not None or self.without):
+            text = f"a parameter of type {self.type.value} takes neither of nor without"
+            raise Misplaced(("type",), text)
+        return self
 
     @model_validator(mode="after")
     def _range_of_numbers(self) -> Self:
@@ -433,6 +444,9 @@ class RobotProfile(Part):
         }
         for name, action in self.actions.items():
             for key, parameter in action.parameters.items():
+                if parameter.of is not None and parameter.of not in self.objects:
+                    class_of: Where = ("actions", name, "parameters", key, "of")
+                    yield class_of, f"there is no class {parameter.of} in objects"
                 limit, value = most.get(parameter.unit or "", ("", FAR))
                 if parameter.range is not None and parameter.range.max > value:
                     where = ("actions", name, "parameters", key, "range", "max")
@@ -461,6 +475,23 @@ class RobotProfile(Part):
             if other := owners.get(key):
                 yield ("approvers", name), f"has the key of {other}: one person, two votes"
             owners[key] = name
+
+    def positions(self) -> dict[str, Point]:
+        """Where a planner may send the robot, by all names: of places, and of zones of kind
+        speed, which stand for a point in them."""
+        found: dict[str, Point] = {}
+        for zone in self.zones:
+            if zone.kind is ZoneKind.SPEED:
+                point = shapely.Polygon(zone.polygon).representative_point()
+                found[zone.name.replace("_", " ")] = (point.x, point.y)
+        for name, place in self.places.items():
+            for word in (name.replace("_", " "), *place.words):
+                found[word] = place.position
+        return found
+
+    def is_a(self, name: str, of: str) -> bool:
+        """Whether a class of objects is another one, or below it."""
+        return of in (name, *self._ancestors(name))
 
     def mass(self, name: str) -> float | None:
         """Of a class of objects, at most, in kg: its own or the nearest one's above it."""

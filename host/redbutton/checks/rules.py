@@ -1,7 +1,7 @@
 """Rules of harm as data: what they ask for, and whether an event is what they ask for."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -25,8 +25,9 @@ ROLES = ("object", "recipient", "bystander")
 MOMENTARY = one_of(
     "is_on is_open is_cut is_dirty is_wet is_spilled is_hot is_locked is_unlocked is_filled "
     "is_broken is_covered is_disabled fresh moved held known unknown near owned forceful "
-    "depended_on in_reach was_in_reach at_person in_use in_fuel in_vessel on_hard on_heat "
-    "on_unfit often unspecified with_contents with_foreign"
+    "depended_on in_reach was_in_reach at_person in_use in_fuel in_vessel in_wet on_hard on_heat "
+    "on_unfit often unspecified with_contents with_foreign with_food with_chemical with_unclean "
+    "is_soiled is_tainted unguarded near_fire contained to_owner"
 )
 # Acts that follow from those of verbs.yaml; rules.yaml says what they are.
 FOLLOWING = one_of("carry heating enclose wetting leave end")
@@ -237,6 +238,7 @@ class Rules:
         self._kept: dict[Event, tuple[Rule, ...]] = {}
 
     @classmethod
+    @cache
     def shipped(cls) -> "Rules":
         """Those that come with redbutton."""
         return cls.read(read_yaml("rules.yaml"))

@@ -16,6 +16,7 @@ from pydantic import Field, StrictBool
 
 from redbutton.checks.fold import fold
 from redbutton.checks.ontology import UNKNOWN_CLASS, ObjectClass, Ontology, singular, words_of
+from redbutton.checks.words import one_of
 from redbutton.model import Frozen
 
 NEAR_M = 1.0  # around a person, nothing sharp or hot is carried (ISO 13482:2014 5.10)
@@ -147,6 +148,7 @@ class State(NamedTuple):
     position: Position | None = None
     focus: str = ""
     left: frozenset[str] = frozenset()  # people who were moved from where they were
+    active: frozenset[str] = frozenset()  # what is on or open
     aliases: Mapping[str, str] = MappingProxyType({})
 
     def contents(self, container: str) -> Iterator[str]:
@@ -224,6 +226,7 @@ def start(world: World, ontology: Ontology) -> State:
         {key(place.name): place for place in world.places},
         at=key(world.robot.at or ""),
         position=world.robot.position,
+        active=frozenset(name for name, item in items.items() if _active(item.states)),
         aliases=aliases,
     )
     if state.position is None and state.at:
@@ -263,7 +266,13 @@ def marked(state: State, name: str, step: int, add: str = "", remove: str = "") 
     if item is None:
         return state
     states = item.states - {*remove.split()} | {*add.split()}
+    if _active(states) != (name in state.active):
+        state = state._replace(active=state.active ^ {name})
     return changed(state, name, step, states=states)
+
+
+def _active(states: frozenset[str]) -> bool:
+    return "is_on" in states or "is_open" in states
 
 
 def moved(state: State, name: str, to: str, step: int) -> State:
@@ -294,7 +303,8 @@ def step(state: State, deed: Deed, number: int) -> State:
             state = moved(state, thing, ROBOT, number)
             return state._replace(held=(*state.held, thing)) if thing in state.items else state
         case "place" | "drop" | "throw" | "hide" | "hand" | "submerge":
-            return moved(state, thing, target or state.at or ELSEWHERE, number)
+            to = target or state.at or ELSEWHERE
+            return _soiled(moved(state, thing, to, number), thing, to)
         case "push":
             people = {
                 name for name, who in state.people.items() if thing in (name, key(who.place or ""))
@@ -319,7 +329,7 @@ _MARKS = {
     "close": ("", "is_open"),
     "lock": ("is_locked", "is_open"),
     "unlock": ("is_unlocked", "is_locked"),
-    "clean": ("", "is_dirty is_wet is_spilled"),
+    "clean": ("", "is_dirty is_wet is_spilled is_soiled is_tainted"),
     "dirty": ("is_dirty", ""),
     "break": ("is_broken", ""),
     "cut": ("is_cut", ""),
@@ -329,6 +339,36 @@ _MARKS = {
     "cover": ("is_covered", ""),
     "disable": ("is_disabled", ""),
 }
+
+
+_SOILS = one_of("unclean trash toilet biological body_waste raw_meat poison floor")
+_DIRT = one_of("is_dirty is_soiled is_tainted is_spilled")
+_DIRTIES = one_of("unclean body_waste raw_meat is_dirty is_soiled")
+
+
+def _soiled(state: State, name: str, to: str) -> State:
+    """Food that lay where dirt is brings it along, and what is unclean leaves its dirt behind."""
+    item, holder = state.items.get(name), state.items.get(to)
+    if item is None or holder is None or name == to:
+        return state
+    items = state.items
+    clean = "sealed" in item.kind.tags or "unclean" in item.kind.tags
+    if not clean and (holder.kind.tags & _SOILS or holder.states & _DIRT):
+        items = {**items, name: item._replace(states=item.states | {"is_soiled"})}
+    if (item.kind.tags | item.states) & _DIRTIES and not holder.kind.tags & _SOILS:
+        items = {**items, to: holder._replace(states=holder.states | {"is_tainted"})}
+    return state._replace(items=items)
+
+
+def rinsed(state: State, step: int) -> State:
+    """With all clean that lies in a sink when water runs."""
+    for place, names in state.inside.items():
+        holder = state.items.get(place)
+        if holder is not None and "wet_place" in holder.kind.tags:
+            for name in names:
+                if name in state.items and not state.items[name].states.isdisjoint(_DIRT):
+                    state = marked(state, name, step, remove=" ".join(_DIRT))
+    return state
 
 
 def _poured(state: State, deed: Deed, number: int) -> State:
