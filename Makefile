@@ -4,16 +4,17 @@ IN_ENVIRONMENT = $(PYTHON) -I .ci/environment.py exec --
 WITH_FUZZER = $(PYTHON) -I .ci/environment.py exec --fuzz --
 
 HARDWARE = $(notdir $(wildcard hardware/*.py))
+PROBE = $(wildcard firmware/probe/*.py)
 
 COVERED = tests/firmware $(addprefix tests/end_to_end/test_,before_energising.py lock_step_chain.py \
-	journal_chain.py flood.py)
+	journal_chain.py flood.py) tests/record/test_record_chain.py
 
 # MicroPython for the emulated chip: RP2_UF2 names one, or it is built.
 CAMPAIGN = $(or $(OUT),dist/campaign)
 CHIP_IMAGE = $(or $(RP2_UF2),dist/RPI_PICO-1.25.0.uf2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint requirements benchmark check-latency gate-latency latency campaign coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware clean
+.PHONY: help demo test lint requirements benchmark soak check-latency gate-latency latency campaign coverage mutation fuzz sizes chip-image chip-test chip-benchmark hardware fmea firmware service-trial wheel-check clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -30,6 +31,7 @@ lint:  ## check style and types
 	@$(IN_ENVIRONMENT) mypy --strict host/redbutton ros_ws/src/redbutton_ros
 	@$(IN_ENVIRONMENT) mypy --strict .ci/environment.py
 	@$(IN_ENVIRONMENT) mypy --config-file firmware/mypy.ini firmware
+	@$(IN_ENVIRONMENT) mypy --config-file firmware/mypy.ini $(PROBE)
 	@$(IN_ENVIRONMENT) env MYPYPATH=hardware mypy --strict $(addprefix hardware/,$(HARDWARE))
 
 requirements:  ## show which tests prove which requirement
@@ -47,6 +49,9 @@ fuzz:  ## ask the checks, the link and the sockets anything at all for 2 minutes
 
 benchmark:  ## print how late control ticks are, with and without a flood
 	@$(IN_ENVIRONMENT) python tests/benchmarks/flood_lateness.py
+
+soak:  ## the heartbeat on a busy computer with 200 clients for half an hour: false stops (MINUTES=n, OPTIONS=--no-realtime)
+	@$(IN_ENVIRONMENT) python tests/benchmarks/soak.py $(or $(MINUTES),30) $(OPTIONS)
 
 check-latency:  ## print how long the checks of motion and of plans take
 	@$(IN_ENVIRONMENT) python tests/benchmarks/checks_latency.py
@@ -83,6 +88,12 @@ firmware:  ## put firmware and manifest into dist/firmware, signed with SIGNING_
 
 fmea:  ## prove the circuit in simulation, every part opened and shorted (VARIANT=12V: the other one)
 	@$(IN_ENVIRONMENT) python hardware/fmea.py $(if $(VARIANT),--variant $(VARIANT))
+
+service-trial:  ## run the hardened service under a real systemd, in namespaces of its own; a minute, as root
+	@$(IN_ENVIRONMENT) python tests/udev/service_trial.py
+
+wheel-check:  ## ask the index whether `pip install redbutton` needs no compiler on a Raspberry Pi; some minutes
+	@$(IN_ENVIRONMENT) python tests/wheel_check.py
 
 clean:  ## remove all that these targets have made
 	rm -rf .venv ros_ws/build ros_ws/install ros_ws/log dist

@@ -42,7 +42,12 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / ".redbutton"
 LOCKS = ROOT / ".ci" / "locks"
 WORKSPACE = ROOT / "ros_ws"
-ONLY_TESTS = {"graphviz", "ngspice", "udev"}  # system packages without which the demo still runs
+ONLY_TESTS = {
+    "graphviz",
+    "ngspice",
+    "systemd",
+    "udev",
+}  # system packages without which the demo still runs
 
 OLDEST, NEWEST = (3, 10), (3, 14)
 PIP_WHEEL = "pip-26.3-py3-none-any.whl"
@@ -253,6 +258,7 @@ def missing_system_packages(env: dict[str, str]) -> list[str]:
         f"{python}-dev": (base_include() / "Python.h").exists(),
         "graphviz": shutil.which("dot", path=path),
         "ngspice": shutil.which("ngspice", path=path),
+        "systemd": sys.platform != "linux" or shutil.which("systemd-sysusers", path=path),
         "udev": sys.platform != "linux" or shutil.which("udevadm", path=path),
     }
     return [package for package, found in present.items() if not found]

@@ -18,7 +18,7 @@ from link import STATUS_PERIOD_MS, UPTIME, Link
 
 FIRMWARE_VERSION = (0, 1, 0)
 TICK_US = 1000
-HELLO_PERIOD_MS = 50  # of an attestation too
+HELLO_PERIOD_MS = 50  # of an attestation and of a witness too
 COLLECT_LINES = 16  # taken and sent; each leaves 1 KB of garbage at most
 COLLECT_LINES_MAX = 96
 COLLECT_ROOM_MS = 5
@@ -42,7 +42,7 @@ class Controller:
         )
         if self.decide.state != decide.LOCKOUT:
             board.clear_lockout()
-        self.link = Link(board.port, board.random, self._settings.key)
+        self.link = Link(board.port, board.random, self._settings.key, self._settings.witness_key)
         self.link.statement = struct.pack(
             wire.STATEMENT_LAYOUT,
             attest.measured,
@@ -62,6 +62,7 @@ class Controller:
         self._quiet = 0
         signer = wire.journal_signer(self._settings.key) if self._settings.key else None
         self.journal = journal.Journal(signer, self.link.boot)
+        self.link.boots = self.journal.boot
         self._record(0, wire.POWERED_UP, board.inputs() | self._key)
 
     @micropython.native
@@ -133,6 +134,9 @@ class Controller:
             self._hello_in = HELLO_PERIOD_MS  # asked for in a flood, it must not crowd out states
         elif self.link.attestation and self._attest_in <= 0 and self._send_attestation():
             self.link.attestation = b""
+            self._attest_in = HELLO_PERIOD_MS
+        elif self.link.witness_asked and self._attest_in <= 0 and self._send_witness():
+            self.link.witness_asked = False
             self._attest_in = HELLO_PERIOD_MS
         elif self.link.journal_asked >= 0 and self._status_in >= JOURNAL_ROOM_MS:
             self._send_journal()
@@ -212,6 +216,9 @@ class Controller:
 
     def _send_attestation(self) -> bool:
         return self.link.send(wire.ATTEST, self.link.attestation)
+
+    def _send_witness(self) -> bool:
+        return self.link.send(wire.WITNESS, self.link.witness)
 
     def _send_hello(self) -> bool:
         return self.link.send(

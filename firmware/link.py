@@ -28,7 +28,11 @@ class Link:
     """Frames to and from the host. `heartbeat` is what the last `receive` found for `decide`."""
 
     def __init__(
-        self, port: "Port", random: "Callable[[int], bytes]", key: "bytes | None"
+        self,
+        port: "Port",
+        random: "Callable[[int], bytes]",
+        key: "bytes | None",
+        witness_key: "bytes | None" = None,
     ) -> None:
         self._port = port
         self._random = random
@@ -40,6 +44,11 @@ class Link:
         self.key_id = wire.key_id(key) if key is not None else b"\0\0\0\0"
         self.statement = b""  # what an attestation says, see wire.STATEMENT_LAYOUT
         self.attestation = b""  # the payload that answers, until it is sent
+        self._witness_signer = wire.Signer(witness_key) if witness_key is not None else None
+        self.witness = b""  # the payload of what was signed last
+        self.witness_asked = False
+        self.boots = 0  # power-ups so far, see Journal.boot
+        self._witnessed = 0
         self.boot = struct.unpack(">H", random(2))[0]
         self.heartbeat = decide.NO_HEARTBEAT
         self.tagged = False  # the last `receive` computed a tag
@@ -109,6 +118,8 @@ class Link:
                 self.attestation = self._signer.attestation(payload + self.statement)
         elif kind == wire.ASK_JOURNAL and len(payload) == struct.calcsize(wire.ASK_JOURNAL_LAYOUT):
             self.journal_asked = struct.unpack(wire.ASK_JOURNAL_LAYOUT, payload)[0]
+        elif kind == wire.ASK_WITNESS and len(payload) in (0, wire.DIGEST_SIZE):
+            self._sign(payload, now)
         else:
             self.frames_malformed = (self.frames_malformed + 1) & COUNTER
             return 0
@@ -139,6 +150,20 @@ class Link:
                 if live == (self._newest + 1) % CHALLENGES:
                     return
                 live = (live - 1) % CHALLENGES
+
+    def _sign(self, digest: bytes, now: int) -> None:
+        """Sign as a witness, and count; without a witness key there is no answer."""
+        if self._witness_signer is None:
+            return
+        self.witness_asked = True
+        if digest and digest != self.witness[: wire.DIGEST_SIZE]:
+            self.tagged = True
+            self._witnessed = (self._witnessed + 1) & UPTIME
+            self.witness = self._witness_signer.witness(
+                struct.pack(
+                    wire.WITNESS_BODY_LAYOUT, digest, self.boots, self.boot, self._witnessed, now
+                )
+            )
 
     def _refuse(self, reason: int) -> None:
         self.heartbeats_refused = (self.heartbeats_refused + 1) & COUNTER

@@ -35,6 +35,7 @@ STATUS = 0x02
 EVENT = 0x03
 ATTEST = 0x06
 JOURNAL = 0x05
+WITNESS = 0x07
 # To the controller:
 ASK_HELLO = 0x11
 HEARTBEAT = 0x12
@@ -42,11 +43,13 @@ STOP = 0x13
 STANDSTILL = 0x14
 ASK_ATTEST = 0x17  # payload: a nonce
 ASK_JOURNAL = 0x16
+ASK_WITNESS = 0x18  # payload: what to sign, or nothing: what was signed last
 
 LINE_MAX = 128  # characters of a line without its newlines
 KEY_SIZE = 32
 NONCE_SIZE = 8
 TAG_SIZE = 16
+DIGEST_SIZE = 32
 NAME_SIZE = 24  # bytes of the name that a lab gives to its robot
 
 HEADER = ">BBH"
@@ -107,6 +110,19 @@ ATTEST_FIELDS = (
     "tag",  # over all before it, see Signer.attestation
 )
 STATEMENT_LAYOUT = ">32sHH24s"  # what of it does not depend on the question
+# The answer to ASK_WITNESS, or nothing if nothing was signed since power-up. Who has the computer
+# later cannot make the controller have signed something else before: its key never leaves it, and
+# it counts. The same digest twice running is signed once.
+WITNESS_LAYOUT = ">32sHHII16s"
+WITNESS_FIELDS = (
+    "digest",  # as in the question: SHA-256 of a checkpoint of the host's log
+    "boot",  # counts the power-ups, as in the journal
+    "power_up",  # the random number that other frames call "boot"
+    "count",  # of what was signed since power-up, from 1
+    "uptime",
+    "tag",  # over all before it, under the witness key; see Signer.witness
+)
+WITNESS_BODY_LAYOUT = ">32sHHII"
 HEARTBEAT_LAYOUT = ">8s16s"  # nonce, tag
 STOP_LAYOUT = ">B"  # stop category, IEC 60204-1: 0 or 1
 ASK_JOURNAL_LAYOUT = ">I"  # sequence of an entry of the journal
@@ -238,6 +254,15 @@ class Signer:
     def attested(self, payload: bytes) -> bool:
         """Whether an attestation's tag is right."""
         return _same(payload[-TAG_SIZE:], self.attestation(payload[:-TAG_SIZE])[-TAG_SIZE:])
+
+    def witness(self, body: bytes) -> bytes:
+        """The payload of WITNESS: what is said (`body`), and the tag over it."""
+        message = struct.pack(HEADER, VERSION, WITNESS, 0) + body
+        return body + self.mac(message)[:TAG_SIZE]
+
+    def witnessed(self, payload: bytes) -> bool:
+        """Whether a witness's tag is right."""
+        return _same(payload[-TAG_SIZE:], self.witness(payload[:-TAG_SIZE])[-TAG_SIZE:])
 
 
 @micropython.native

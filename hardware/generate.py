@@ -14,12 +14,13 @@ import bom
 import commissioning
 import pinmap
 import plot
+import probe
 import schematic
 import wiring
 import worksheet
 from source import ROOT, Circuit, SourceError, load
 
-MODULES = (pinmap, bom, worksheet, commissioning, plot, schematic, wiring)
+MODULES = (pinmap, bom, worksheet, commissioning, plot, schematic, probe, wiring)
 
 
 def files(circuit: Circuit) -> dict[str, str]:

@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from textwrap import wrap
 
+import probe
 from source import Application, Cable, Circuit, Device, SourceError
 from wireviz.DataClasses import Metadata, Options, Side, Tweak  # type: ignore[import-untyped]
 from wireviz.Harness import Harness  # type: ignore[import-untyped]
@@ -60,6 +61,7 @@ def graphs(circuit: Circuit) -> dict[str, str]:
     for name, application in circuit.applications.items():
         notes = [*application.notes, "Connectors not drawn: as in wiring.svg."]
         drawings[f"wiring-{name}"] = application.model_copy(update={"notes": notes})
+    drawings[f"wiring-{probe.DRAWING}"] = probe.application(probe.load(circuit))
     return {f"{FOLDER}/{name}.svg": _graph(circuit, item) for name, item in drawings.items()}
 
 

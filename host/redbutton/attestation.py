@@ -34,11 +34,15 @@ class Configuration(Frozen):
 
 
 class Record(Frozen):
-    """What `redbutton provision` leaves on the host, beside the link key. No secret."""
+    """What `redbutton provision` leaves on the host, beside the link key. No secret.
+
+    `journal_since`: the first entry of the journal that is tagged under this key.
+    """
 
     board: str
     key_id: str
     configuration: Configuration
+    journal_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,14 @@ def record_file(key_file: Path) -> Path:
 
 
 def load_record(key_file: Path) -> Record | None:
-    """The record beside a key, or None if there is none; RedbuttonError if it is damaged."""
+    """The record beside a key, or None if there is none; RedbuttonError if it is damaged.
+
+    `null` is none: systemd gives a service that where there is no file (SetCredential).
+    """
     file = record_file(key_file)
     try:
-        return Record.model_validate_json(file.read_bytes())
+        content = file.read_bytes()
+        return None if content == b"null" else Record.model_validate_json(content)
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -1,5 +1,6 @@
 """The command line `redbutton`."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -18,14 +19,26 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from redbutton import __version__, attestation, configuration, key, udev
+from redbutton import attestation, configuration, key, planner_unit, udev
 from redbutton.colours import COLOURS
-from redbutton.errors import JournalFaulty, NoContact, RedbuttonError, StopNotProven
+from redbutton.conduct import ConductWatch
+from redbutton.errors import (
+    ConfigurationWrong,
+    JournalFaulty,
+    NoContact,
+    RedbuttonError,
+    RotationUnfinished,
+    StopNotProven,
+    WrongKey,
+)
 from redbutton.journal import JournalEntry, Reading
 from redbutton.link import SerialLink, find_port
 from redbutton.local import StopRequest
-from redbutton.model import SafetyState
-from redbutton.owner import Owner
+from redbutton.model import STOP_REQUESTED, SafetyState
+from redbutton.notify import Notifier
+from redbutton.owner import ConductExceeded, Owner
+from redbutton.planner_unit import PlannerActed
+from redbutton.record.diary import open_diary
 from redbutton.session import (
     Attested,
     Fault,
@@ -35,6 +48,7 @@ from redbutton.session import (
     Transition,
     TransitionsLost,
 )
+from redbutton.stop_log import StopRequested
 from redbutton.watch import Watch
 
 HEARTBEAT_TURN_S = 0.01
@@ -70,6 +84,13 @@ KeyFile = Annotated[
         "--key-file",
         "-k",
         help="The link key. Default: $REDBUTTON_KEY_FILE, else /etc/redbutton/key.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="The host's configuration. Default: $REDBUTTON_CONFIG, else "
+        "/etc/redbutton/host.yaml if it is there."
     ),
 ]
 
@@ -130,9 +151,9 @@ def _say_state(as_json: bool, state: SafetyState) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from redbutton.firmware import wire
+        from redbutton import parts
 
-        print(f"redbutton {__version__}, protocol version {wire.VERSION}")
+        print("\n".join(parts.lines()))
         raise typer.Exit
 
 
@@ -153,13 +174,11 @@ def common(
 def run(
     port: Port = None,
     key_file: KeyFile = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="The host's configuration. Default: $REDBUTTON_CONFIG, else "
-            "/etc/redbutton/host.yaml if it is there."
-        ),
-    ] = None,
+    config: Config = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(help="Ask for real-time priority and locked memory. Goes on without."),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Own the port and make the heartbeat (without ROS).
@@ -167,24 +186,61 @@ def run(
     The heartbeat proves that this process turns. When it ends, hangs or is killed, the controller
     cuts the power.
     """
+    from redbutton import realtime as priority
+
     host = configuration.load(config)
     key_file = key_file or (Path(host.key_file) if host.key_file else key.default_file())
-    owner = Owner(port or host.port, key.load(key_file), attestation.expected(key_file))
+    planner = planner_unit.unit_of(host.planner)
+    _, got = priority.ask() if realtime else (False, "ordinary priority")
+    _say(as_json, f"runs with {got}", event="priority", got=got)
+    link_key = key.load_private(key_file)
+    diary = open_diary(host.record.folder)
+    if not diary.on:
+        _say(as_json, "nothing is recorded: see redbutton log init", event="not_recorded")
+    try:
+        owner = Owner(
+            port or host.port,
+            link_key,
+            attestation.expected(key_file),
+            planner=planner,
+            conduct=ConductWatch(host.conduct),
+            notices=[f"runs with {got}"],
+            record=diary,
+        )
+    except RedbuttonError as error:
+        diary.note("fault", error=str(error))
+        diary.close()
+        raise
+    diary.begin(configuration.file_of(config), port=owner.port)
+    manager = Notifier()
+    manager.tell("READY=1")  # the port is owned; what the controller says is in the status
     last: tuple[object, ...] | None = None
+    said = ""
     try:
         while True:
             for event in owner.turn():
                 _say_event(as_json, event)
+            if diary.problem != said:
+                said = diary.problem
+                text = f"not recorded: {said}" if said else "recorded again"
+                _say(as_json, text, "magenta", event="record", problem=said)
             state = owner.state()
+            manager.turned(state.sentence())
             shown = (state.state, state.load, state.present, state.problem)
             if shown != last:
                 last = shown
                 _say_state(as_json, state)
             owner.wait(HEARTBEAT_TURN_S)
+    except WrongKey as error:
+        if key.next_file(key_file).exists():
+            raise RotationUnfinished(f"{error}: finish it with `redbutton rotate-key`") from None
+        raise
     except KeyboardInterrupt:
         _say(as_json, "ended: without a heartbeat the controller stops", event="ended")
     finally:
+        manager.tell("STOPPING=1")
         owner.close()
+        diary.close()
 
 
 def _say_attested(as_json: bool, event: Attested) -> None:
@@ -229,6 +285,13 @@ def _say_event(as_json: bool, event: object) -> None:
             cause=event.cause,
             causes=event.causes,
         )
+    elif isinstance(event, StopRequested):
+        fields = {**vars(event), "peer": event.peer.model_dump() if event.peer else None}
+        _say(as_json, event.sentence(), "magenta", event="stop_requested", **fields)
+    elif isinstance(event, PlannerActed):
+        _say(as_json, event.sentence(), "magenta", event="planner", **vars(event))
+    elif isinstance(event, ConductExceeded):
+        _say(as_json, event.words, "magenta", event="conduct", words=event.words)
     elif isinstance(event, Rebooted):
         _say(as_json, "the controller started anew", "magenta", event="rebooted")
     elif isinstance(event, TransitionsLost):
@@ -264,6 +327,8 @@ def status(port: Port = None, as_json: Json = False) -> None:
     console.print(f"  {'all causes':<20} {', '.join(state.causes) or 'none'}")
     console.print(f"  {'heartbeat age':<20} {state.heartbeat_age_ms} ms")
     console.print(f"  {'journal':<20} {'FAILS to write flash' if state.journal_fails else 'ok'}")
+    if state.record_fails:
+        console.print(f"  {'record':<20} FAILS: what happens is not recorded")
     for name, number in state.counters.model_dump().items():
         console.print(f"  {name.replace('_', ' '):<20} {number}")
 
@@ -316,8 +381,11 @@ def journal_command(
     Every power-up and every transition with its cause, over power cycles. Stops nothing. Fails if
     entries are missing or forged, or if the controller's flash fails.
     """
-    link_key = key.load(key_file or key.default_file()) if check else None
-    reading = Reading(since, link_key)
+    key_file = key_file or key.default_file()
+    record = attestation.load_record(key_file) if check else None
+    reading = Reading(
+        since, key.load(key_file) if check else None, record.journal_since if record else 0
+    )
     watch = Watch(port)
     try:
         while not reading.over:
@@ -329,7 +397,7 @@ def journal_command(
         for entry in reading.entries:
             print(entry.model_dump_json())
     else:
-        console.print(_journal_table(reading.entries))
+        console.print(_journal_table(reading.entries, check))
         console.print(
             f"entries {reading.last.oldest} to {reading.last.next - 1} are kept"
             + ("" if check else "; not checked"),
@@ -339,12 +407,14 @@ def journal_command(
         raise JournalFaulty("; ".join(faults))
 
 
-def _journal_table(entries: list[JournalEntry]) -> Table:
+def _journal_table(entries: list[JournalEntry], checked: bool) -> Table:
     table = Table("entry", "boot", "uptime", "what", "cause", "", box=None)
     for entry in entries:
         remarks = []
         if entry.authentic is False:
             remarks.append("FORGED")
+        elif entry.authentic is None and checked:
+            remarks.append("older key")
         if not entry.stored:
             remarks.append("not in flash yet")
         cause = entry.cause or ""
@@ -380,7 +450,7 @@ def stop(
         begin = time.monotonic()
         watch.stop(StopRequest(category=category, reason=reason[:200]))
         stopped, state = watch.until(
-            lambda state: state.stopped and "stop requested" in state.causes, STOP_TIMEOUT_S
+            lambda state: state.stopped and STOP_REQUESTED in state.causes, STOP_TIMEOUT_S
         )
         took = time.monotonic() - begin
     finally:
@@ -461,19 +531,23 @@ def provision_command(
         int | None, typer.Option(help="Of a stop of category 1. 0 to 1000.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the robot is called.")] = None,
+    new_witness: Annotated[
+        bool, typer.Option("--new-witness", help="Let the board make a new witness key.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give board and host one link key, and the board its times and name.
 
     Only in maintenance, like flash. The key is made unless its file is there, and is never shown;
-    what is not named stays as it is on the board. The limits are the controller's.
+    what is not named stays as it is on the board. The limits are the controller's. The board makes
+    a key of its own, too, with which it signs checkpoints of the record.
     """
     from redbutton import maintenance
 
     key_file = key_file or key.default_file()
     with maintenance.Maintenance(port) as board:
-        record = maintenance.provision(
-            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name
+        record, witness_file = maintenance.provision(
+            board, key_file, new_key, heartbeat_timeout_ms, stop_delay_ms, name, new_witness
         )
     stored = record.configuration
     for what, asked, kept in (
@@ -496,6 +570,39 @@ def provision_command(
         f"{stored.heartbeat_timeout_ms} ms, stop delay {stored.stop_delay_ms} ms, name "
         f"{stored.name or 'none'}",
         event="provisioned",
+        key_file=str(key_file),
+        **record.model_dump(),
+    )
+    if witness_file is not None:
+        _say(
+            as_json,
+            f"the board made a witness key; it is told this once, in {witness_file}: move that "
+            "file off this computer, to whoever will verify the record",
+            "yellow",
+            event="witness_key",
+            file=str(witness_file),
+        )
+
+
+@app.command(
+    "rotate-key", epilog="Example: sudo redbutton rotate-key --key-file /etc/redbutton/key"
+)
+def rotate_key(port: Port = None, key_file: KeyFile = None, as_json: Json = False) -> None:
+    """Give board and host a new link key; the old one opens nothing any more.
+
+    Only in maintenance, like flash. Interrupted at any point, board and host still hold one key in
+    common: run it again. The old key is deleted when the board has proved that it holds the new
+    one.
+    """
+    from redbutton import rotation
+
+    key_file = key_file or key.default_file()
+    record = rotation.rotate(port, key_file)
+    _say(
+        as_json,
+        f"board {record.board}: link key {record.key_id} is in force (in {key_file}), the old one "
+        "is refused. Turn the key switch back: the board starts in operation",
+        event="rotated",
         key_file=str(key_file),
         **record.model_dump(),
     )
@@ -531,6 +638,8 @@ def attest_command(
         signed = manifests.load(manifest, verify_key)
         expected = attestation.Expected(bytes.fromhex(signed.digest), expected.configuration)
     for event in _attest(port, key.load(key_file), expected):
+        if isinstance(event, Fault):
+            raise event.error
         _say_event(as_json, event)
 
 
@@ -581,6 +690,10 @@ def virtual_board(
     ] = None,
     stop_delay_ms: Annotated[int, typer.Option(min=0, max=1000)] = 0,
     heartbeat_timeout_ms: Annotated[int, typer.Option(min=40, max=1000)] = 100,
+    probe_link: Annotated[
+        Path | None,
+        typer.Option(help="Wire the bench's probe to the board, and link its port here."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the firmware on a modelled board.
@@ -589,6 +702,10 @@ def virtual_board(
 
     Commands on standard input: press, release, reset, unplug, plug, power (a power
     cycle), key on|off, supply on|off, stick SIGNAL 0|1, free SIGNAL, quit.
+
+    With --probe-link the bench's probe (its real firmware, see hardware/) holds the contacts in
+    place of a person: redbutton bench selftest, redbutton bench run. Its wires can be made wrong:
+    cut WIRE, short WIRE, cross WIRE WIRE, mend, with WIRE such as sense.load or switch.contact_a.
 
     The same words, but for quit, are taken on the socket PORT_LINK.hands, which is its user's
     alone. It stands for the fingers of a person at the board: no real controller has one.
@@ -602,7 +719,38 @@ def virtual_board(
         stop_delay_ms,
         heartbeat_timeout_ms,
         lambda text, **fields: _say(as_json, text, **fields),
+        probe_link,
     )
+
+
+@app.command(epilog="Example: redbutton pendant --config /etc/redbutton/host.yaml")
+def pendant(
+    port: Port = None,
+    config: Config = None,
+    dark: Annotated[
+        bool, typer.Option("--dark", help="Switch all lights off, and end: after a crash.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Watch stop buttons and show the state on a Raspberry Pi's pins.
+
+    The configuration's section `pendant` says what is where. An open contact requests a stop, for
+    as long as it is open. Lights show the measured state, or nothing.
+
+    It is no emergency stop: that is the red button that is wired into the controller's chain.
+    """
+    host = configuration.load(config)
+    if host.pendant is None:
+        raise ConfigurationWrong("the configuration has no section `pendant`")
+    from redbutton.pendant import pendant as at_work
+
+    with contextlib.suppress(KeyboardInterrupt):
+        at_work.run(
+            host.pendant,
+            port or host.port,
+            lambda text, **fields: _say(as_json, text, **fields),
+            dark,
+        )
 
 
 @app.command(epilog="Example: redbutton demo --json")
@@ -671,16 +819,24 @@ def verify(
 
 def _add_checks() -> None:
     """The commands that stand beside what they use."""
+    from redbutton.agent import agent_cli
     from redbutton.approval import cli_approval
     from redbutton.bench.bench_cli import bench_app
     from redbutton.checks import check_cli, evaluate_cli
     from redbutton.checks.profile_cli import profile_app
+    from redbutton.doctor import doctor_cli
+    from redbutton.install import install_cli
+    from redbutton.record.record_cli import log_app
 
     app.add_typer(profile_app)
     app.add_typer(bench_app, name="bench")
+    app.add_typer(log_app, name="log")
     check_cli.register(app)
     evaluate_cli.register(app)
     cli_approval.register(app)
+    agent_cli.register(app)
+    install_cli.register(app)
+    doctor_cli.register(app)
 
 
 _add_checks()

@@ -100,6 +100,10 @@ class ApprovalRefused(RedbuttonError):
     exit_code = 17
 
 
+class ProfileNotApproved(ApprovalRefused):
+    """A profile is not the one in force, and too few of those who must have agreed to it."""
+
+
 class DatasetUnreadable(RedbuttonError):
     """A file of cases is missing, or in none of the forms that are known."""
 
@@ -143,9 +147,13 @@ class RigFailed(RedbuttonError):
 
 
 class AttestationFailed(RedbuttonError):
-    """The controller's firmware or configuration is not what this host expects."""
+    """The controller's firmware or configuration is not what this host expects.
+
+    The owner of the port goes on without a heartbeat, and says why in every state.
+    """
 
     exit_code = 20
+    survivable = True
 
 
 class NotInMaintenance(RedbuttonError):
@@ -170,3 +178,94 @@ class ConfigurationWrong(RedbuttonError):
     """The host's configuration is missing, malformed, or contradicts itself."""
 
     exit_code = 31
+
+
+class RecordFaulty(RedbuttonError):
+    """Entries of the record were changed, dropped, reordered, or are not proven."""
+
+    exit_code = 32
+
+
+class RecordWrong(RedbuttonError):
+    """There is no record where one is looked for, or a file or key of it is not of its form."""
+
+    exit_code = 33
+
+
+class RecordUnwritable(RedbuttonError):
+    """The record cannot be written."""
+
+    exit_code = 34
+    survivable = True
+
+
+class InstallRefused(RedbuttonError):
+    """`redbutton install` may not do what it is asked for; nothing was changed."""
+
+    exit_code = 35
+
+
+class InstallFailed(RedbuttonError):
+    """A step of `redbutton install` failed; those before it are done."""
+
+    exit_code = 36
+
+
+class NotWell(RedbuttonError):
+    """`redbutton doctor` found a problem."""
+
+    exit_code = 37
+
+
+class NotAllChecked(RedbuttonError):
+    """`redbutton doctor` found no problem, but could not look everywhere."""
+
+    exit_code = 38
+
+
+class ClockWrong(RedbuttonError):
+    """The controller's clock and the host's run at different rates."""
+
+    exit_code = 40
+
+
+class WrongBoard(RedbuttonError):
+    """A board is on the port, but not the one that was asked for: a controller, or the probe."""
+
+    exit_code = 45
+
+
+class SelftestFailed(RedbuttonError):
+    """The rig of the bench is not wired as it should be, so that it proves nothing."""
+
+    exit_code = 46
+
+
+class CannotCause(RedbuttonError):
+    """A scenario or a fault that this rig cannot cause."""
+
+    exit_code = 47
+
+
+class PlannerUnitWrong(RedbuttonError):
+    """The planner's control group, as configured, cannot be frozen or killed here."""
+
+    exit_code = 39
+
+
+class PendantFailed(RedbuttonError):
+    """The pendant's pins cannot be used, or no longer."""
+
+    exit_code = 42
+
+
+class RotationUnfinished(RedbuttonError):
+    """A new link key is not proven on both sides: `redbutton rotate-key` goes on from there."""
+
+    exit_code = 43
+
+
+class AgentPortTaken(RedbuttonError):
+    """The agent interface cannot listen where it was told to."""
+
+    exit_code = 44

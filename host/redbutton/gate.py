@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from redbutton.conduct import ConductWatch, Offence
 from redbutton.crossing import Input
 from redbutton.model import SafetyState
 
@@ -44,11 +45,15 @@ class Command:
 
 @dataclass(frozen=True)
 class Passage:
-    """Whether the command passes; if not, why, and whether its output must rest now."""
+    """Whether the command passes; if not, why, and whether its output must rest now.
+
+    `offence`: what it counts as; None for what only came at a wrong time.
+    """
 
     passed: bool
     reason: str = ""
     rest: bool = False
+    offence: Offence | None = None
 
 
 @dataclass
@@ -90,9 +95,11 @@ class Gate:
         actions: Sequence[str] = (),
         command_age_s: float = COMMAND_AGE_S,
         rest_s: float = REST_S,
+        conduct: ConductWatch | None = None,
     ) -> None:
         """`actions`: their names. `command_age_s`: how old a command may be. `rest_s`: silence
-        that counts as rest."""
+        that counts as rest. `conduct`: where offences are counted."""
+        self._conduct = conduct or ConductWatch()
         self._command_age_s = command_age_s
         self._rest_s = rest_s
         self._running_since: float | None = None
@@ -152,7 +159,7 @@ class Gate:
     ) -> Passage:
         """May a goal for an action pass, that is received now?"""
         if not server_is_there:
-            return self._counted(Passage(False, f"the robot has no server for {name}"))
+            return self._counted(Passage(False, f"the robot has no server for {name}"), now)
         return self._judged(self._actions[name], Command(), now, state, now, check)
 
     def run_out(self, now: float) -> list[str]:
@@ -190,14 +197,16 @@ class Gate:
     ) -> Passage:
         verdict = self._judge(stream, command, made, state, now)
         if verdict.passed and (objection := check()):
-            verdict = Passage(False, objection)
+            verdict = Passage(False, objection, offence=Offence.REFUSED)
         stream.heard = now
         if verdict.passed:
             stream.used = now
-        return self._counted(verdict)
+        return self._counted(verdict, now)
 
-    def _counted(self, verdict: Passage) -> Passage:
+    def _counted(self, verdict: Passage, now: float) -> Passage:
         self.refusal = verdict.reason
+        if verdict.offence is not None:
+            self._conduct.count(verdict.offence, now)
         if verdict.passed:
             self.passed += 1
         else:
@@ -209,9 +218,9 @@ class Gate:
     ) -> Passage:
         self.observe(state, now)
         if command.problem:
-            return Passage(False, command.problem)
+            return Passage(False, command.problem, offence=Offence.MALFORMED)
         if not all(map(math.isfinite, command.values)):
-            return Passage(False, "not finite")
+            return Passage(False, "not finite", offence=Offence.MALFORMED)
         if self._running_since is None:
             return Passage(False, f"not running: {state.sentence()}")
         if made < self._running_since:
@@ -224,7 +233,7 @@ class Gate:
             return Passage(False, "no new command since the reset: the one from before goes on")
         if stream.input is not None:
             if beyond := _beyond(stream.input, command):
-                return Passage(False, beyond)
+                return Passage(False, beyond, offence=Offence.REFUSED)
             if higher := self._in_use_above(stream.input, now):
                 return Passage(False, f"{higher} has priority")
         stream.rested = True

@@ -106,9 +106,11 @@ class Reading:
     and the `last` answer.
     """
 
-    def __init__(self, since: int, key: bytes | None) -> None:
-        """`key`: the link key, or None to check nothing."""
+    def __init__(self, since: int, key: bytes | None, key_since: int = 0) -> None:
+        """`key`: the link key, or None to check nothing. `key_since`: the first entry under it;
+        what is older is under a key that is no more, and not checked."""
         self._key = key
+        self._key_since = key_since
         self.sequence = max(1, since)
         self.entries: list[JournalEntry] = []
         self.missing: list[int] = []
@@ -124,7 +126,7 @@ class Reading:
         if self.sequence >= answer.next:
             self.over = True
             return
-        entry = entry_of(answer, self._key)
+        entry = entry_of(answer, self._key if self.sequence >= self._key_since else None)
         if entry is None or entry.sequence != self.sequence:
             self.missing.append(self.sequence)
         else:

@@ -42,12 +42,12 @@ def find_port() -> str:
 class SerialLink:
     """An open port, owned by this process. Every failure is a RedbuttonError with one line."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, write_timeout_s: float = WRITE_TIMEOUT_S) -> None:
         """Open it, or raise PortMissing, PortForbidden or PortInUse."""
         self.port = port
         try:
             self._serial = serial.Serial(
-                port, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
+                port, timeout=0, write_timeout=write_timeout_s, exclusive=True
             )
         except serial.SerialException as error:
             raise _opening_error(port, error) from None
@@ -66,7 +66,7 @@ class SerialLink:
             raise LinkLost(f"{self.port} was unplugged") from None
 
     def write(self, data: bytes) -> None:
-        """Send it all within 20 ms; LinkLost if the port is gone or takes no more."""
+        """Send it all in time; LinkLost if the port is gone or takes no more."""
         try:
             self._serial.write(data)
         except serial.SerialTimeoutException:

@@ -26,8 +26,11 @@ from redbutton.errors import (
     KeyUnreadable,
     NotInMaintenance,
     RedbuttonError,
+    WrongBoard,
 )
 from redbutton.firmware import attest, wire
+from redbutton.firmware.probe import protocol
+from redbutton.journal import answer_of
 from redbutton.link import SerialLink, find_port
 
 LISTEN_S = 0.4  # a controller in operation reports every 20 ms
@@ -38,6 +41,7 @@ MICROPYTHON_MIN = (1, 23)  # from there on USB starts after boot.py, which close
 FOLDER = 0x4000
 ERRORS = (TransportError, SerialException, OSError)
 FIRST, LAST = "boot.py", "main.py"
+WITNESS = ".witness"  # after the name of the link key
 
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all
 
@@ -187,21 +191,74 @@ class Maintenance:
         heartbeat_timeout_ms: int | None,
         stop_delay_ms: int | None,
         name: str | None,
-    ) -> Record:
-        """Store these; what the controller stored, within its limits. None keeps what is there."""
+        new_witness: bool = False,
+    ) -> tuple[Record, str | None]:
+        """Store these; what the controller stored, within its limits. None keeps what is there.
+
+        And the key that the controller made itself to sign as a witness, in hexadecimal: None if
+        it had one, and keeps it.
+        """
         answer = self._run(
             f"import settings\nprint(json.dumps(settings.provision({link_key!r}, "
-            f"{heartbeat_timeout_ms!r}, {stop_delay_ms!r}, {name!r})))"
+            f"{heartbeat_timeout_ms!r}, {stop_delay_ms!r}, {name!r}, {new_witness!r})))"
         )
         try:
             stored = json.loads(answer)
-            return Record(
+            witness = stored.pop("witness_key")
+            record = Record(
                 board=self.board,
                 key_id=stored.pop("key_id"),
                 configuration=Configuration.model_validate(stored),
             )
+            return record, witness
         except (ValueError, KeyError, AttributeError):
             raise BoardNotWritten(f"{self.port}: the board does not say what it stored") from None
+
+    # --- what is there, for another key
+
+    def key_id(self) -> bytes:
+        """Of the link key in the flash; zeros if there is none."""
+        answer = self._run(
+            "import settings, wire\nk = settings.load().key\n"
+            "print(binascii.hexlify(wire.key_id(k) if k else bytes(4)).decode())"
+        )
+        return self._bytes(answer)
+
+    def configuration(self) -> Configuration:
+        """As it is in the flash."""
+        answer = self._run(
+            "import settings\ns = settings.load()\nprint(json.dumps({'heartbeat_timeout_ms': "
+            "s.heartbeat_timeout, 'stop_delay_ms': s.stop_delay, 'name': s.name.decode()}))"
+        )
+        try:
+            return Configuration.model_validate_json(answer)
+        except ValueError:
+            raise BoardNotWritten(f"{self.port}: the board does not say what it stored") from None
+
+    def proof(self, message: bytes) -> bytes:
+        """HMAC-SHA256 of a message under the link key in the flash."""
+        return self._bytes(
+            self._run(
+                "import settings, wire\nprint(binascii.hexlify(wire.Signer(settings.load().key)"
+                f".mac({message!r})).decode())"
+            )
+        )
+
+    def journal_next(self) -> int:
+        """The sequence of the journal's next entry."""
+        answer = self._run(
+            "import journal\nprint(binascii.hexlify(journal.Journal(None, 0).answer(0)).decode())"
+        )
+        journal = answer_of(self._bytes(answer))
+        if journal is None:
+            raise BoardNotWritten(f"{self.port}: the board's journal cannot be read")
+        return journal.next
+
+    def _bytes(self, answer: str) -> bytes:
+        try:
+            return bytes.fromhex(answer)
+        except ValueError:
+            raise BoardNotWritten(f"{self.port}: the board does not say what it holds") from None
 
 
 def provision(
@@ -211,8 +268,13 @@ def provision(
     heartbeat_timeout_ms: int | None,
     stop_delay_ms: int | None,
     name: str | None,
-) -> Record:
-    """Give board and host one link key, made if there is none, and the board its configuration."""
+    new_witness: bool = False,
+) -> tuple[Record, Path | None]:
+    """Give board and host one link key, made if there is none, and the board its configuration.
+
+    And the file in which the board's witness key is, if the board has made one: for whoever
+    verifies the record, off this computer.
+    """
     if name is not None and len(name.encode()) > wire.NAME_SIZE:
         raise RedbuttonError(f"a name has at most {wire.NAME_SIZE} bytes, {name!r} has more")
     made = new_key or not key_file.exists()
@@ -221,14 +283,27 @@ def provision(
     try:
         key_file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with key.replacing(record_file, 0o644) as record_out, key.replacing(key_file) as key_out:
-            record = board.provision(link_key, heartbeat_timeout_ms, stop_delay_ms, name)
+            since = board.journal_next() if made else _journal_since(key_file)
+            record, witness = board.provision(
+                link_key, heartbeat_timeout_ms, stop_delay_ms, name, new_witness
+            )
+            record = record.model_copy(update={"journal_since": since})
             key_out.write(link_key.hex() + "\n")
             record_out.write(record.model_dump_json(indent=1) + "\n")
+        witness_file = key_file.with_name(key_file.name + WITNESS) if witness else None
+        if witness_file is not None:
+            with key.replacing(witness_file) as out:
+                out.write(f"{witness}\n")
     except OSError as error:
         raise KeyUnreadable(
             f"cannot write {error.filename or key_file}: {error.strerror}"
         ) from None
-    return record
+    return record, witness_file
+
+
+def _journal_since(key_file: Path) -> int:
+    record = attestation.load_record(key_file)
+    return record.journal_since if record else 0
 
 
 def _refuse_in_operation(port: str) -> None:
@@ -240,7 +315,10 @@ def _refuse_in_operation(port: str) -> None:
         while time.monotonic() < end:
             for byte in link.read():
                 line = reader.push(byte)
-                if line and wire.decode(line):
+                frame = wire.decode(line) if line else None
+                if frame and frame[1] in protocol.FROM_PROBE:
+                    raise WrongBoard(f"{port} is the bench's probe, no controller")
+                if frame:
                     raise NotInMaintenance(
                         f"{port}: the controller is in operation, and closed: turn the key switch "
                         "to maintenance, then take the board's power away and give it back"

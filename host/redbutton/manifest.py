@@ -11,13 +11,13 @@ import argparse
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from redbutton import __version__, attestation
-from redbutton.errors import BadSignature, MissingTool, RedbuttonError
+from redbutton.errors import BadSignature, RedbuttonError
 from redbutton.firmware import wire
+from redbutton.key import nacl
 from redbutton.model import Frozen
 
 NAME = "manifest.json"
@@ -94,17 +94,6 @@ def _key_of(file: Path) -> bytes:
     if len(key) != 32:
         raise BadSignature(f"{file} must hold 64 hexadecimal digits, nothing else")
     return key
-
-
-def nacl() -> Any:
-    """PyNaCl, or MissingTool."""
-    try:
-        import nacl.bindings  # noqa: PLC0415
-        import nacl.exceptions  # noqa: PLC0415
-        import nacl.signing  # noqa: PLC0415
-    except ImportError:
-        raise MissingTool("PyNaCl is not installed: pip install 'redbutton[sign]'") from None
-    return nacl
 
 
 def main() -> None:

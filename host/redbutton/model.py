@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from redbutton.firmware import decide
 
+STOP_REQUESTED = "stop requested"  # a cause, as decide.CAUSES names it
+
 
 class State(str, Enum):
     """The controller's state. UNKNOWN: it was not heard recently, and nothing is claimed."""
@@ -93,7 +95,11 @@ class SafetyState(Frozen):
     `age_ms` bounds how old the measurement is by the host's own clock; `for_s` is how long the
     controller has been seen in this state. `measured` and `counters` are None when UNKNOWN.
     `heartbeat_timeout_ms` is None until the controller has said it.
-    `journal_fails`: the last attempt to write the journal to flash failed.
+    `journal_fails`: the last attempt to write the journal to flash failed. `record_fails`: the
+    owner of the port has something to record that it cannot. `requested`: why, and by whom, this
+    host first asked for a stop since RUN. `notices`: what this host has to say of itself, a
+    sentence each. `problem`: why nothing is known, or why the owner of the port withholds the
+    heartbeat.
     """
 
     state: State = State.UNKNOWN
@@ -109,7 +115,10 @@ class SafetyState(Frozen):
     counters: Counters | None = None
     refusal: str | None = None
     journal_fails: bool = False
+    record_fails: bool = False
     problem: str | None = None
+    requested: str | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -133,8 +142,12 @@ class SafetyState(Frozen):
         text = f"{self.state.value}, load {self.load.value.lower()}"
         if self.first_cause:
             text += f", first cause: {self.first_cause}"
+        if self.requested and self.first_cause == STOP_REQUESTED:
+            text += f" ({self.requested})"
         if self.present:
             text += f"; blocking a reset: {', '.join(self.present)}"
+        if self.problem:
+            text += f"; no heartbeat: {self.problem}"
         return text
 
 

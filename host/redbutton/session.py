@@ -11,18 +11,31 @@ Rule 2: only the newest challenge is answered, once, and only when the caller sa
 Rule 3: another protocol version or another key withholds the heartbeat, and says so.
 Rule 4: where an attestation is expected, nothing is vouched for before the controller, asked with
         a nonce of ours, has attested exactly that; and again whenever it has started anew.
+Rule 5: a controller whose clock runs at another rate than ours gets no heartbeat: none of its
+        limits would hold.
+Rule 6: a stop request is sent again until the controller has taken it, and while it has not led to
+        a measured stop in its time, there is no heartbeat either.
 """
 
 import os
 import struct
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from redbutton.attestation import Configuration, Expected
-from redbutton.errors import AttestationFailed, RedbuttonError, VersionMismatch, WrongKey
-from redbutton.firmware import wire
+from redbutton.clock_rate import UNSTEADY_BOARD, ClockRate
+from redbutton.errors import (
+    AttestationFailed,
+    ClockWrong,
+    RedbuttonError,
+    VersionMismatch,
+    WrongBoard,
+    WrongKey,
+)
+from redbutton.firmware import decide, wire
+from redbutton.firmware.probe import protocol
 from redbutton.journal import JournalAnswer, answer_of
 from redbutton.model import (
     Contacts,
@@ -39,6 +52,9 @@ FRESH_S = 0.1
 ASK_PERIOD_S = 0.03
 ATTEST_PERIOD_S = 0.1
 ATTEST_TIMEOUT_S = 1.0
+STOP_PERIOD_S = 0.005
+STOP_TIMEOUT_S = 0.02
+STOP_DELAY_MAX_S = decide.STOP_DELAY_MAX / 1000
 SENT_REMEMBERED = 128
 SEQUENCE = 0xFFFF
 
@@ -90,7 +106,28 @@ class Fault:
     error: RedbuttonError
 
 
-Event = Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer
+@dataclass(frozen=True)
+class Witnessed:
+    """What the controller signed last as a witness, see wire.WITNESS_FIELDS; b"": nothing."""
+
+    statement: bytes
+
+
+Event = (
+    Hello | Attested | Transition | TransitionsLost | Rebooted | Fault | JournalAnswer | Witnessed
+)
+
+
+class _Stop:
+    """A stop request that has not led to a measured stop yet. Times in s."""
+
+    def __init__(self, category: int, now: float, timeout: float) -> None:
+        self.category = category
+        self.since = now
+        self.until = now + timeout  # so long there is a heartbeat
+        self.taken = False
+        self.sent: deque[int] = deque(maxlen=SENT_REMEMBERED)  # sequence numbers of its frames
+        self.last = now  # when it was sent
 
 
 class _Status(NamedTuple):
@@ -143,6 +180,7 @@ class Session:
         self._sequence = first_sequence & SEQUENCE
         self._boot: int | None = None
         self._number: int | None = None
+        self._stop: _Stop | None = None
         self._since = 0.0
         self._shown: tuple[int, int] | None = None
         self._restart()
@@ -156,9 +194,11 @@ class Session:
         self._made_after: float | None = None
         self._answered = b""
         self._asked = float("-inf")
-        self._begin_attestation()
+        self._begin_life()
 
-    def _begin_attestation(self) -> None:
+    def _begin_life(self) -> None:
+        """Of the controller: what it proved before does not count."""
+        self._clock = ClockRate()
         self._attested = self._expected is None
         self._attest_nonce = self._random(wire.NONCE_SIZE)
         self._attest_since: float | None = None
@@ -176,6 +216,9 @@ class Session:
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take bytes from the port, in any pieces. Never raises, whatever they are."""
         events: list[Event] = []
+        self._clock.turn(now)
+        if self._clock.wrong and not (self.identity and self.identity.board == UNSTEADY_BOARD):
+            self._fail(ClockWrong(self._clock.wrong), events)
         for byte in data:
             line = self._reader.push(byte)
             frame = wire.decode(line) if line else None
@@ -197,24 +240,69 @@ class Session:
         where the heartbeat is withheld, the controller is only asked to say hello, now and then,
         so that its measurements stay provably fresh.
         """
+        stop = self._stop
+        if stop is not None and not stop.taken and not 0 <= now - stop.last < STOP_PERIOD_S:
+            return self._send_stop(stop, now)
+        alive = alive and (stop is None or stop.since <= now < stop.until)
         if alive and self._signer is not None and self.fault is None:
-            status = self._status
-            if status is None:
-                return b""
-            if not self._attested:
-                return self._ask_attest(now)
-            if status.nonce == self._answered:
-                return b""
-            self._answered = status.nonce
-            return self._signer.heartbeat(self._next(now), status.nonce)
+            return self._heartbeat(self._signer, now)
         if now - self._asked >= ASK_PERIOD_S:
             return self._ask(now)
         return b""
 
+    def due(self, now: float, alive: bool = True) -> float:
+        """When there is something to do again, if nothing is heard until then; `now`: at once."""
+        stop, status = self._stop, self._status
+        if self._clock.waits:
+            return now
+        times = [float("inf")]
+        if stop is not None:
+            times.append(stop.until if stop.taken else stop.last + STOP_PERIOD_S)
+            alive = alive and now < stop.until
+        if self._attest_since is not None and not self._attested and self.fault is None:
+            times.append(self._attest_since + ATTEST_TIMEOUT_S)
+        if not alive or self._signer is None or self.fault is not None:
+            times.append(self._asked + ASK_PERIOD_S)
+        elif status is not None and not self._attested:
+            times.append(self._attest_asked + ATTEST_PERIOD_S)
+        elif status is not None and status.nonce != self._answered:
+            return now
+        return min(times)
+
+    def _heartbeat(self, signer: wire.Signer, now: float) -> bytes:
+        status = self._status
+        if status is None:
+            return b""
+        if not self._attested:
+            return self._ask_attest(now)
+        if status.nonce == self._answered:
+            return b""
+        self._answered = status.nonce
+        return signer.heartbeat(self._next(now), status.nonce)
+
     def stop(self, now: float, category: int = 0) -> bytes:
-        """A stop request. `category` 1 lets the controller's stop delay run (IEC 60204-1)."""
-        payload = struct.pack(wire.STOP_LAYOUT, 1 if category == 1 else 0)
-        return wire.encode(wire.STOP, self._next(now), payload)
+        """A stop request. `category` 1 lets the controller's stop delay run (IEC 60204-1).
+
+        Until the controller has taken it, `answer` sends it again every STOP_PERIOD_S.
+        """
+        before = self._stop
+        delayed = category == 1 and (before is None or before.category == 1)
+        timeout = STOP_TIMEOUT_S
+        if delayed:
+            known = self.identity
+            timeout += known.stop_delay_ms / 1000 if known else STOP_DELAY_MAX_S
+        self._stop = _Stop(1 if delayed else 0, now, timeout)
+        if before is not None:
+            self._stop.until = min(self._stop.until, before.until)
+        return self._send_stop(self._stop, now)
+
+    def _send_stop(self, stop: _Stop, now: float) -> bytes:
+        stop.last = now
+        frame = wire.encode(
+            wire.STOP, self._next(now), struct.pack(wire.STOP_LAYOUT, stop.category)
+        )
+        stop.sent.append(self._sequence)
+        return frame
 
     def standstill(self, now: float) -> bytes:
         """The actuators stand still: a delayed stop need not wait longer."""
@@ -224,6 +312,11 @@ class Session:
         """A question for an entry of the journal; a JournalAnswer follows, if nothing is lost."""
         payload = struct.pack(wire.ASK_JOURNAL_LAYOUT, sequence)
         return wire.encode(wire.ASK_JOURNAL, self._next(now), payload)
+
+    def ask_witness(self, digest: bytes, now: float) -> bytes:
+        """A request to sign a digest (32 bytes) as a witness, or with b"" to say what was signed
+        last; a Witnessed follows, if the controller can sign and nothing is lost."""
+        return wire.encode(wire.ASK_WITNESS, self._next(now), digest)
 
     def _ask(self, now: float) -> bytes:
         self._asked = now
@@ -285,6 +378,12 @@ class Session:
             self._take_hello(payload, events)
         elif kind == wire.JOURNAL and (answer := answer_of(payload)):
             events.append(answer)
+        elif kind == wire.WITNESS and len(payload) in (0, struct.calcsize(wire.WITNESS_LAYOUT)):
+            events.append(Witnessed(payload))
+        elif kind in protocol.FROM_PROBE:
+            self._fail(
+                WrongBoard("the board on this port is the bench's probe, no controller"), events
+            )
 
     def _take_status(self, sequence: int, payload: bytes, now: float, events: list[Event]) -> None:
         status = _Status(*struct.unpack(wire.STATUS_LAYOUT, payload))
@@ -292,7 +391,7 @@ class Session:
             if self._boot is not None:
                 events.append(Rebooted())
                 self._number = 0
-                self._begin_attestation()
+                self._begin_life()
             self._boot = status.boot
             self._status_sequence = None
         elif self._status_sequence is not None and not _newer(sequence, self._status_sequence):
@@ -301,9 +400,21 @@ class Session:
         self._status = status
         self._told = None
         self._made_after = self._sent.get(status.echo)
+        if self._made_after is not None:
+            self._clock.take(status.uptime, self._made_after)
+        self._follow_stop(status)
         if self._shown != (status.state, status.transitions):
             self._shown = (status.state, status.transitions)
             self._since = now
+
+    def _follow_stop(self, status: _Status) -> None:
+        """What a status frame says of a stop request: that it was taken, and led to a stop."""
+        stop = self._stop
+        if stop is None:
+            return
+        stop.taken = stop.taken or status.echo in stop.sent
+        if stop.taken and status.state in (decide.STOPPED, decide.LOCKOUT):
+            self._stop = None
 
     def _take_event(self, payload: bytes, events: list[Event]) -> None:
         fields = dict(

@@ -1,11 +1,11 @@
-"""The udev rule that gives one controller its name below /dev."""
+"""The udev rule that gives one controller its name below /dev, and its port to redbutton."""
 
 import re
-from importlib import resources
 
 from redbutton.errors import RedbuttonError
+from redbutton.install.layout import Layout, template
 
-TEMPLATE = "70-redbutton.rules"  # a link to the file in udev/; a wheel holds the file itself
+TEMPLATE = "70-redbutton.rules"
 
 
 def rule(serial: str, name: str = "redbutton") -> str:
@@ -22,10 +22,5 @@ def rule(serial: str, name: str = "redbutton") -> str:
             f"no udev rule: a serial number is 16 hexadecimal digits, and {serial!r} is not "
             "(`udevadm info /dev/ttyACM0` shows it as ID_SERIAL_SHORT)"
         )
-    if not re.fullmatch("redbutton(-[a-z0-9]+)*", name):
-        raise RedbuttonError(
-            "no udev rule: a link is named redbutton or like redbutton-arm (a-z, 0-9 and single "
-            f"hyphens), and {name!r} is not"
-        )
-    template = resources.files("redbutton").joinpath(TEMPLATE).read_text("utf-8")
-    return template.replace("@SERIAL@", serial.lower()).replace("@NAME@", name)
+    layout = Layout(name)
+    return template(TEMPLATE).replace("@SERIAL@", serial.lower()).replace("@NAME@", layout.name)

@@ -73,7 +73,7 @@ class Watch:
         if self._client is not None:
             self._client.stop(request)
             return True
-        return self._owner is not None and self._owner.stop(request.category)
+        return self._owner is not None and self._owner.stop(request.category, request.reason)
 
     def journal(self, sequence: int) -> JournalAnswer:
         """Ask the controller for an entry of its journal; NoContact if it does not answer."""

@@ -1,5 +1,6 @@
 """The operators' commands as they meet them: real processes, a real channel and a real desk."""
 
+import base64
 import contextlib
 import json
 import os
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 from command_line import TIMEOUT_S, one_line
 from people import COMMAND, KEYS, PUBLIC, Clock, hold, hold_for, vote
+from pydantic import TypeAdapter
 
 from redbutton.approval.ballot import Decision, Quorum, canonical
 from redbutton.approval.desk import Desk, Standing
+from redbutton.checks.profile import PublicKey
 from redbutton.errors import ApprovalRefused, KeyUnreadable, NoContact
 
 COMMANDS = (
@@ -339,7 +342,8 @@ def test_a_new_key_is_its_owners_alone_and_its_line_is_for_the_profile(
     name, public = json.loads("{" + result.stdout + "}").popitem()
     assert name == "dora"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    desk.adopt({**PUBLIC, name: bytes.fromhex(public)}, bytes(32))
+    TypeAdapter(PublicKey).validate_python(public)  # as a profile takes it
+    desk.adopt({**PUBLIC, name: base64.b64decode(public)}, bytes(32))
     held = hold(desk, now=served())
     assert redbutton("approve", held.id, "--yes", "-k", str(file)).returncode == 0
 

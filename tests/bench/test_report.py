@@ -11,8 +11,15 @@ import yaml
 from typer.testing import CliRunner
 
 from redbutton.bench.bench_cli import bench_app
-from redbutton.bench.campaign import RESULTS, Campaign, firmware_digest
-from redbutton.bench.explained import explained, explanations
+from redbutton.bench.campaign import (
+    RESULTS,
+    SUMMARY,
+    Campaign,
+    Speed,
+    firmware_digest,
+    summary,
+)
+from redbutton.bench.explained import explained, explanations, why_late
 from redbutton.bench.faults import FAULTS, Place
 from redbutton.bench.findings import Cells, could_be_found, coverage, staying, stops, worst
 from redbutton.bench.junit import junit
@@ -89,7 +96,8 @@ def test_the_first_page_says_what_came_out() -> None:
         (
             (*FEW, LATE),
             Grade.CAUTION,
-            "In 5 runs no single fault kept the load energised for good, but",
+            "In 5 runs no single fault kept the load energised for good, but in 1 it went off "
+            "later than it should have: at most 4 ms after it was asked to.",
         ),
         ((*FEW, LATE, STUCK), Grade.BAD, "In 1 of 6 runs a single fault kept the load energised"),
         (FEW[:1], Grade.CAUTION, "No single fault was tried."),
@@ -156,6 +164,48 @@ def test_latent_faults_are_explained_and_others_stand_out() -> None:
     assert explanations()["chip.watchdog-dead"].person.replace("'", "&#x27;") in page
     unknown = Report(Campaign(firmware=OTHER), FEW, SCENARIOS, {}, "")
     assert "Nobody has explained this one yet" in html(unknown)
+
+
+def test_late_runs_have_their_reason_and_others_stand_out() -> None:
+    lost = [
+        result(f"stop-request:link.{name}@299:1", Outcome.LATE, stop_ms=ms)
+        for name, ms in (("loss", 25.0), ("baud", 103.0))
+    ]
+    unknown = result("button:key.pin-low@5:1", Outcome.LATE)
+    found = report(*FEW, LATE, *lost, unknown)
+    reasons = {one.why: one for one in found.late_by_reason()}
+    assert len(reasons) == 3
+    (cable,) = [one for why, one in reasons.items() if why and "sent again every 5 ms" in why]
+    assert (list(cable.runs), cable.most_ms) == (lost[::-1], 103.0)
+    page = text(html(found))
+    assert "2 runs, the longest stop 103 ms after the demand" in page
+    assert "Nobody has explained these yet." in page
+    assert write(found).startswith(b"%PDF")
+
+
+def test_reasons_for_being_late_are_of_faults() -> None:
+    names = [*FAULTS, "memory.decide.state.0"]
+    reasons = yaml.safe_load((ROOT / "host/redbutton/bench/late.yaml").read_text())
+    for beginning in reasons:
+        assert any(name.startswith(beginning) for name in names), beginning
+    assert why_late(["clock.at-500-permille", "link.loss"]) == " ".join(
+        reasons[name] for name in ("clock.at-500-permille", "link.")
+    )
+    assert why_late(["key.pin-low"]) is None
+
+
+def test_what_is_not_modelled_says_where_to_look() -> None:
+    page = text(html(report(*FEW)))
+    assert "298 faults: 0 dangerous, 35 lose one channel, 0 of those unnoticed" in page
+
+
+def test_the_speed_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    keep(tmp_path, FEW[0].model_dump_json())
+    assert gather(tmp_path).speed is None
+    speed = Speed(runs=60, seconds=6.0, processor_s=9.0, cores=2)
+    (tmp_path / SUMMARY).write_text(summary(Campaign(), FEW, speed))
+    said = "60 runs in 6 s on 2 cores, 10.0 a second; 0.15 s of processor time each"
+    assert dict(gather(tmp_path).versions())["speed"] == said
 
 
 def test_a_fault_after_the_last_reset_is_not_called_latent() -> None:

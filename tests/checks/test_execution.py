@@ -1,12 +1,14 @@
 """Execution is held to the plan that was checked: its ways, its speed, its steps in order."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import shapely
 from checks_profiles import profile_of
 
-from redbutton.checks.execution import Execution
+from redbutton.checks.execution import WAYS_MOST, Course, Execution, TooManyWays
 from redbutton.checks.goal import Goal, Seen
 from redbutton.checks.motion import JointPoint, MotionCheck, Pose
 from redbutton.checks.ontology import Verbs
@@ -21,6 +23,10 @@ LIFETIME = 60.0
 PLACE = {"type": "place"}
 SPEED = {"type": "number", "unit": "m/s", "range": {"min": 0.1, "max": 1.0}, "optional": True}
 VERBS = Verbs.shipped()
+WIDE: dict[str, Any] = {
+    "actions": {"go_to": {"parameters": {"place": PLACE}}},
+    "execution": {"corridor": CORRIDOR, "lifetime": LIFETIME},
+}
 PROFILE = profile_of(
     limits={
         "joints": {
@@ -61,7 +67,9 @@ def begin(execution: Execution) -> Begin:
     """Let a plan be in force from 0 s on."""
 
     def begin(plan: list[dict[str, Any]]) -> Execution:
-        execution.begin([Action.model_validate(step) for step in plan], START, 0.0)
+        course = execution.course([Action.model_validate(step) for step in plan])
+        assert course
+        execution.begin(Course.model_validate_json(course.model_dump_json()), START, 0.0)
         return execution
 
     return begin
@@ -131,6 +139,48 @@ def test_a_plan_is_in_force_for_its_lifetime(begin: Begin) -> None:
     execution = begin(TO_THE_BENCH)
     assert drive(execution, 0.0, 0.0, now=LIFETIME - 0.1) == ""
     assert drive(execution, 0.0, 0.0, now=LIFETIME) == "motion.no_plan"
+    assert execution.goal(Goal("pick", {"object": "cup"}), LIFETIME).rule == "execution.step"
+    assert execution.goal(Goal("pick", {"object": "cup"}), LIFETIME - 0.1).rule == ""
+
+
+def _named(number: int) -> str:
+    return f"p{chr(97 + number // 26)}{chr(97 + number % 26)}"
+
+
+def with_places(count: int) -> Execution:
+    """A profile with so many places in a row, in pairs of different distances."""
+    places = {_named(i): {"position": [float(i), float(i * i % 7)]} for i in range(count)}
+    wide = profile_of(**{**WIDE, "places": places})
+    return Execution(wide, Permission(wide, plan_check_of(wide)), VERBS)
+
+
+def test_a_plan_of_many_steps_between_few_places_is_soon_in_force() -> None:
+    execution = with_places(12)
+    plan = [Action(name="go to", place=_named(i * i % 12)) for i in range(3000)]
+    began = time.process_time()
+    course = execution.course(plan)
+    assert course
+    execution.begin(course, START, 0.0)
+    assert time.process_time() - began < 2.0
+
+
+def test_more_different_ways_than_can_be_checked_are_refused() -> None:
+    execution = with_places(WAYS_MOST + 2)
+    plan = [Action(name="go to", place=_named(i)) for i in range(WAYS_MOST + 2)]
+    assert execution.course(plan[:3])
+    with pytest.raises(TooManyWays, match="201 different ways"):
+        execution.course(plan)
+
+
+BOW_TIE = shapely.to_wkb(shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)]), hex=True)
+
+
+@pytest.mark.parametrize("ways", ["zz", "é", "00", BOW_TIE])
+def test_what_is_no_shape_is_no_course(execution: Execution, ways: str) -> None:
+    course = execution.course([Action(name="go to", place="door")])
+    assert course
+    with pytest.raises(ValueError, match="shape"):
+        Course.model_validate({**course.model_dump(), "ways": ways})
 
 
 @pytest.mark.requirement("SR-10")
@@ -138,7 +188,7 @@ def test_a_stop_ends_it(begin: Begin) -> None:
     execution = begin(TO_THE_BENCH)
     execution.end()
     assert drive(execution, 0.0, 0.0) == "motion.no_plan"
-    assert execution.goal(Goal("go_to", {"place": "door"})).rule == "execution.step"
+    assert execution.goal(Goal("go_to", {"place": "door"}), 1.0).rule == "execution.step"
 
 
 def test_the_plan_that_was_allowed_last_counts(begin: Begin) -> None:
@@ -168,13 +218,13 @@ def test_goals_are_steps_of_the_plan_each_once_and_in_their_order(
     begin: Begin, goals: list[Goal], rule: str
 ) -> None:
     execution = begin(TO_THE_BENCH)
-    assert [execution.goal(goal).rule for goal in goals][-1] == rule
+    assert [execution.goal(goal, 1.0).rule for goal in goals][-1] == rule
 
 
 def test_a_profile_without_it_asks_for_no_plan() -> None:
     free = PROFILE.model_copy(update={"execution": None})
     execution = Execution(free, Permission(free, plan_check_of(free)), VERBS)
-    assert execution.goal(Goal("go_to", {"place": "door"})).rule == ""
+    assert execution.goal(Goal("go_to", {"place": "door"}), 1.0).rule == ""
 
 
 @pytest.mark.parametrize(

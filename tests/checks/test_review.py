@@ -7,21 +7,28 @@ from typing import Any
 import pytest
 from checks_profiles import profile_of
 
-from redbutton.approval.ballot import Decision, cast, public_key
+from redbutton.approval.ballot import COMMAND_MAX, Decision, cast, public_key
 from redbutton.approval.desk import Desk
 from redbutton.checks.profile import Approval, Held
 from redbutton.checks.request import RequestCheck
-from redbutton.checks.review import Review, desk_of, quorums_of
+from redbutton.checks.review import READ_MOST, Review, desk_of, quorums_of
 from redbutton.checks.verdict import Judgement, Verdict
 
 HELD = '{"plan": ["turn on Tap"]}'
+CHECK = RequestCheck()
+
+
+def answer(review: Review, question: str) -> Verdict:
+    """A question is judged, and goes its way."""
+    data = question.encode(errors="replace")
+    return review.answer(data, CHECK.judge(data), 0.0)
 
 
 @pytest.fixture
 def review() -> Review:
     """With one person who could approve."""
     desk = Desk({"anna": public_key(bytes(32))}, bytes(32))
-    return Review(RequestCheck().judge, desk, {Held.PLAN: Approval(k=1, names=("anna",))})
+    return Review(desk, {Held.PLAN: Approval(k=1, names=("anna",))})
 
 
 @pytest.mark.requirement("SR-24", "SR-26")
@@ -38,13 +45,21 @@ def review() -> Review:
 def test_a_question_in_no_one_form_is_refused_and_ends_nothing(
     review: Review, question: str
 ) -> None:
-    assert review.answer(question, 0.0).verdict is not Judgement.ALLOW
-    assert review.answer(HELD, 0.0).verdict is Judgement.HOLD
+    assert answer(review, question).verdict is not Judgement.ALLOW
+    assert answer(review, HELD).verdict is Judgement.HOLD
+
+
+@pytest.mark.requirement("SR-26")
+@pytest.mark.parametrize("size", [COMMAND_MAX, READ_MOST])
+def test_what_is_too_long_for_people_is_refused(review: Review, size: int) -> None:
+    said = answer(review, json.dumps({"plan": ["turn on Tap"] * (1 + size // len("turn on Tap"))}))
+    assert (said.verdict, said.rule) == (Judgement.REFUSE, "approval")
+    assert f"{COMMAND_MAX} bytes" in said.reason
 
 
 @pytest.mark.requirement("SR-26")
 def test_where_nobody_may_approve_a_held_plan_stays_held() -> None:
-    said = Review(RequestCheck().judge).answer(HELD, 0.0)
+    said = answer(Review(), HELD)
     assert said.verdict is Judgement.HOLD
     assert "nobody who may approve" in said.reason
 
@@ -76,11 +91,11 @@ class Asking:
     def __init__(self, approvals: dict[str, Any]) -> None:
         profile = profile_of(approvals=approvals, approvers=PUBLIC)
         self.desk = desk_of(profile)
-        self.review = Review(RequestCheck().judge, self.desk, profile.approvals)
+        self.review = Review(self.desk, profile.approvals)
 
     def ask(self, *steps: str, **more: object) -> Verdict:
         """About a plan."""
-        return self.review.answer(json.dumps({"plan": steps, **more}), 0.0)
+        return answer(self.review, json.dumps({"plan": steps, **more}))
 
     def approve(self, name: str) -> None:
         """Somebody approves what is held."""

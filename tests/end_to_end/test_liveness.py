@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import SetParameters
@@ -24,6 +25,8 @@ from rclpy.node import Node
 from ros_side import CountingRobot, MakeScene, RosSide, speeds, twist, wait
 from test_msgs.action import Fibonacci
 
+from redbutton import attestation
+from redbutton.attestation import Configuration, Record
 from redbutton_msgs.srv import RequestStop
 
 DELAY_MS = 800
@@ -315,3 +318,38 @@ def test_a_network_that_goes_down_is_a_stop_and_nothing_needs_to_be_started_anew
     )
     assert result.stdout, result.stderr
     assert json.loads(result.stdout.splitlines()[-1]) == {"ran": True, "dead": True, "again": True}
+
+
+# --- a controller that is another
+
+
+@pytest.mark.requirement("SR-23")
+def test_an_attestation_that_differs_is_in_state_and_diagnostics_and_nothing_runs(
+    scene: MakeScene,
+) -> None:
+    here = scene(run=False, vouches=False)
+    here.stage.end_gate()
+    attestation.record_file(here.stage.key_file).write_text(
+        Record(
+            board="",
+            key_id="",
+            configuration=Configuration(heartbeat_timeout_ms=1, stop_delay_ms=0),
+        ).model_dump_json()
+    )
+    here.states.clear()
+    here.stage.start_gate()
+    diagnostics = here.robot.hear(DiagnosticArray, "/diagnostics")
+    complaint = "not configured as this host has it recorded"
+    assert wait(lambda: any(complaint in text for text in here.state.withheld))
+
+    def told(name: str) -> bool:
+        return any(
+            complaint in status.message and status.level != DiagnosticStatus.OK
+            for array in diagnostics
+            for status in array.status
+            if status.name == f"redbutton: {name}"
+        )
+
+    assert wait(lambda: told("controller") and told("gate"))
+    here.stage.board.reset()
+    assert not here.stage.board.wait_load(True, 1.0)

@@ -48,6 +48,7 @@ class Port:
 counted = {"decoded": 0, "tags": 0}
 real_decode = wire.decode
 real_tag = wire.Signer.tag
+real_witness = wire.Signer.witness
 
 
 def decode(line):
@@ -60,19 +61,29 @@ def tag(signer, sequence, nonce):
     return real_tag(signer, sequence, nonce)
 
 
+def witness(signer, body):
+    counted["tags"] += 1
+    return real_witness(signer, body)
+
+
 wire.decode = decode
+wire.Signer.witness = witness
 wire.Signer.tag = tag
 
 
 class Bench:
     """One link on one port."""
 
-    def __init__(self, key):
+    def __init__(self, key, witness_key=None):
         self.port = Port()
         self._made = 0
         self.link = link_module.Link(
-            self.port, self._random, binascii.unhexlify(key) if key else None
+            self.port,
+            self._random,
+            binascii.unhexlify(key) if key else None,
+            binascii.unhexlify(witness_key) if witness_key else None,
         )
+        self.link.boots = 7
         self.decision = decide.Decide(100, 0, decide.POWER_UP)
 
     def _random(self, size):
@@ -123,6 +134,12 @@ class Bench:
             "hello_asked": link.hello_asked,
             "key_id": binascii.hexlify(link.key_id).decode(),
         }
+
+    def witness(self):
+        """What the link would send as a witness, if it was asked; then it is sent."""
+        link = self.link
+        asked, link.witness_asked = link.witness_asked, False
+        return [asked, binascii.hexlify(link.witness).decode(), link.tagged]
 
     def hello_sent(self):
         """As the control loop does it."""

@@ -10,9 +10,9 @@ import re
 import struct
 import zlib
 
-HELLO, STATUS, EVENT, JOURNAL, ATTEST = 0x01, 0x02, 0x03, 0x05, 0x06
+HELLO, STATUS, EVENT, JOURNAL, ATTEST, WITNESS = 0x01, 0x02, 0x03, 0x05, 0x06, 0x07
 ASK_HELLO, HEARTBEAT, STOP, STANDSTILL = 0x11, 0x12, 0x13, 0x14
-ASK_JOURNAL, ASK_ATTEST = 0x16, 0x17
+ASK_JOURNAL, ASK_ATTEST, ASK_WITNESS = 0x16, 0x17, 0x18
 LINE_MAX = 128
 
 CANONICAL = re.compile(
@@ -76,12 +76,21 @@ FIELDS: dict[int, Fields] = {
         ("name", 24, "x"),
         ("tag", 16, "x"),
     ],
+    WITNESS: [
+        ("digest", 32, "x"),
+        ("boot", 2, "u"),
+        ("power_up", 2, "u"),
+        ("count", 4, "u"),
+        ("uptime", 4, "u"),
+        ("tag", 16, "x"),
+    ],
     ASK_HELLO: [],
     HEARTBEAT: [("nonce", 8, "x"), ("tag", 16, "x")],
     STOP: [("category", 1, "u")],
     STANDSTILL: [],
     ASK_JOURNAL: [("sequence", 4, "u")],
     ASK_ATTEST: [("nonce", 8, "x")],
+    ASK_WITNESS: [("digest", 32, "x")],
 }
 
 # An entry of the journal.
@@ -154,6 +163,12 @@ def heartbeat(key: bytes, sequence: int, nonce: bytes) -> bytes:
 def attestation_tag(key: bytes, body: bytes) -> bytes:
     """What proves an attestation: over version, kind, a sequence of zero, and all before it."""
     message = bytes([1, ATTEST, 0, 0]) + body
+    return hmac.new(key, message, hashlib.sha256).digest()[:16]
+
+
+def witness_tag(key: bytes, body: bytes) -> bytes:
+    """What proves a witness's word: over version, kind, a sequence of zero, and all before it."""
+    message = bytes([1, WITNESS, 0, 0]) + body
     return hmac.new(key, message, hashlib.sha256).digest()[:16]
 
 

@@ -16,6 +16,7 @@ from independent import (
     ASK_ATTEST,
     ASK_HELLO,
     ASK_JOURNAL,
+    ASK_WITNESS,
     ATTEST,
     ENTRY,
     EVENT,
@@ -26,6 +27,7 @@ from independent import (
     STANDSTILL,
     STATUS,
     STOP,
+    WITNESS,
     Fields,
 )
 
@@ -86,6 +88,17 @@ def of_attestation() -> list[dict]:
     return vectors
 
 
+def of_witness() -> list[dict]:
+    """What asks the controller to sign, and its word; with "key", the tag is right."""
+    vectors = [*of_kinds(ASK_WITNESS, WITNESS), vector_of(ASK_WITNESS, 8, b"")]
+    for key in KEYS:
+        for values in values_of(FIELDS[WITNESS]):
+            body = independent.pack(FIELDS[WITNESS][:-1], values)
+            tag = independent.witness_tag(key, body).hex()
+            vectors.append({**vector(WITNESS, 7, {**values, "tag": tag}), "key": key.hex()})
+    return vectors
+
+
 def of_entries() -> list[dict]:
     """Entries of the journal, each with the tag under a link key."""
     vectors = []
@@ -100,11 +113,15 @@ def of_entries() -> list[dict]:
 
 def vector(kind: int, sequence: int, fields: Values) -> dict:
     """One frame with its line."""
-    payload = independent.pack(FIELDS[kind], fields)
+    return vector_of(kind, sequence, independent.pack(FIELDS[kind], fields), fields)
+
+
+def vector_of(kind: int, sequence: int, payload: bytes, fields: "Values | None" = None) -> dict:
+    """The same of a payload as it is."""
     return {
         "kind": kind,
         "sequence": sequence,
-        "fields": fields,
+        "fields": {} if fields is None else fields,
         "payload": payload.hex(),
         "line": independent.frame(kind, sequence, payload).decode(),
     }
@@ -178,6 +195,7 @@ def text() -> str:
         "frames": of_frames(),
         "attestation": of_attestation(),
         "journal": of_kinds(ASK_JOURNAL, JOURNAL),
+        "witness": of_witness(),
         "entries": of_entries(),
         "malformed": of_malformed(),
     }

@@ -115,6 +115,7 @@ def record(function: Callable[[], None], **settings: Any) -> Program:
 
     names: dict[str, Any] = {name: writer(name) for name in INSTRUCTIONS}
     names |= {name: name for name in (*OPERANDS, *OPTIONS, *WORDS) if name != "in_"}
+    names["invert"] = lambda operand: f"~{operand}"
     names["wrap_target"] = lambda: lines.append(".wrap_target")
     names["wrap"] = lambda: lines.append(".wrap")
     names["label"] = lambda name: lines.append(f"{name}:")

@@ -492,6 +492,98 @@ def test_a_link_without_a_key_names_none(keyless):
     assert keyless.counters()["key_id"] == "00000000"
 
 
+# --- The witness -----------------------------------------------------------------------------
+
+WITNESS_KEY = bytes(range(100, 132))
+DIGESTS = [bytes([i]) * 32 for i in range(1, 5)]
+
+
+@pytest.fixture
+def witness(process, key) -> Controller:
+    """A new link that can sign as a witness, too."""
+    controller = Controller(process)
+    controller.ask("new", key.hex(), WITNESS_KEY.hex())
+    return controller
+
+
+def word_of(controller: Controller, asked: bytes, now: int = 0) -> "dict[str, Any] | None":
+    """What it says as a witness when it is asked so; its tag is right."""
+    controller.take(independent.frame(independent.ASK_WITNESS, 1, asked), now)
+    answers, payload, _ = controller.ask("witness")
+    if not answers or not payload:
+        return None if not answers else {}
+    packed = bytes.fromhex(payload)
+    assert packed[-16:] == independent.witness_tag(WITNESS_KEY, packed[:-16])
+    word = {}
+    for name, width, how in independent.FIELDS[independent.WITNESS]:
+        part, packed = packed[:width], packed[width:]
+        word[name] = part if how == "x" else int.from_bytes(part, "big")
+    return word
+
+
+@pytest.mark.requirement("SR-22")
+def test_a_witness_signs_what_it_is_asked_to_and_counts(witness):
+    words = [word_of(witness, digest, now) for now, digest in enumerate(DIGESTS)]
+
+    assert [word["digest"] for word in words] == DIGESTS
+    assert [word["count"] for word in words] == [1, 2, 3, 4]
+    assert [word["uptime"] for word in words] == [0, 1, 2, 3]
+    assert {word["boot"] for word in words} == {7}
+    assert len({word["power_up"] for word in words}) == 1
+
+
+@pytest.mark.requirement("SR-22")
+def test_the_same_again_is_signed_once_and_what_was_signed_last_is_told(witness):
+    first = word_of(witness, DIGESTS[0], 5)
+
+    assert word_of(witness, DIGESTS[0], 9) == first
+    assert word_of(witness, b"", 9) == first
+    other = word_of(witness, DIGESTS[1], 9)
+    assert other["count"] == 2
+    assert word_of(witness, b"", 10) == other
+    again = word_of(witness, DIGESTS[0], 11)  # not the last one: signed anew
+    assert again["count"] == 3
+
+
+@pytest.mark.requirement("SR-22")
+def test_a_witness_that_has_signed_nothing_says_so(witness):
+    assert word_of(witness, b"") == {}
+
+
+@pytest.mark.requirement("SR-22")
+def test_without_a_witness_key_nothing_is_answered(controller, keyless):
+    for link in (controller, keyless):
+        for asked in (b"", DIGESTS[0]):
+            assert word_of(link, asked) is None
+            assert link.receive()["tags"] == 0
+    assert controller.counters()["frames_malformed"] == 0
+
+
+@pytest.mark.requirement("SR-22", "SR-18")
+@pytest.mark.parametrize("size", [1, 8, 31, 33, 80])
+def test_a_digest_of_another_size_is_malformed(witness, size):
+    assert word_of(witness, bytes(size)) is None
+
+    assert witness.counters()["frames_malformed"] == 1
+
+
+@pytest.mark.requirement("SR-18")
+def test_a_witness_computes_one_tag_a_tick_and_says_so(witness, key):
+    nonce = witness.challenge(0)
+    asking = [independent.frame(independent.ASK_WITNESS, i, d) for i, d in enumerate(DIGESTS)]
+    witness.feed(*asking, independent.heartbeat(key, 9, nonce))
+
+    ticks = [witness.receive(1) for _ in range(40)]
+
+    assert max(tick["tags"] for tick in ticks) == 1
+    assert sum(tick["tags"] for tick in ticks) == 5
+    assert [counts(tick) for tick in ticks].count(True) == 1
+    witness.take(independent.frame(independent.ASK_WITNESS, 1, bytes(32)))
+    assert witness.ask("witness")[2]
+    witness.take(independent.frame(independent.ASK_WITNESS, 1, bytes(32)))
+    assert not witness.ask("witness")[2]
+
+
 # --- Bounds of one tick ----------------------------------------------------------------------
 
 
@@ -574,6 +666,10 @@ def floods(key: bytes) -> dict[str, bytes]:
         "longest frames": b"".join(
             independent.frame(independent.STOP, i, noise.randbytes(88)) + b"\n" for i in range(30)
         ),
+        "digests to sign": b"".join(
+            independent.frame(independent.ASK_WITNESS, i, noise.randbytes(32)) + b"\n"
+            for i in range(60)
+        ),
         "mixed": b"".join(
             noise.choice([stop + b"\n", noise.randbytes(30), b"\n", b"A" * 200])
             for _ in range(100)
@@ -583,10 +679,10 @@ def floods(key: bytes) -> dict[str, bytes]:
 
 @pytest.mark.requirement("SR-18")
 @pytest.mark.parametrize("flood", floods(bytes(32)))
-def test_no_flood_exceeds_the_bounds_of_a_tick_or_keeps_memory(controller, key, flood):
+def test_no_flood_exceeds_the_bounds_of_a_tick_or_keeps_memory(witness, key, flood):
     stream = floods(key)[flood]
 
-    worst = controller.ask("flood", stream.hex(), 2000)
+    worst = witness.ask("flood", stream.hex(), 2000)
 
     assert worst["bytes"] == BYTES_PER_TICK or b"\n" in stream
     assert worst["bytes"] <= BYTES_PER_TICK
@@ -596,7 +692,8 @@ def test_no_flood_exceeds_the_bounds_of_a_tick_or_keeps_memory(controller, key, 
 
 
 @pytest.mark.requirement("SR-18")
-def test_after_any_flood_a_heartbeat_and_a_stop_still_count(controller, key):
+def test_after_any_flood_a_heartbeat_and_a_stop_still_count(witness, key):
+    controller = witness
     for stream in floods(key).values():
         controller.ask("feed", stream.hex())
         while controller.receive()["left"]:

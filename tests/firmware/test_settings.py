@@ -51,6 +51,17 @@ def _imported(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
         json.dumps({"key": "zz" * 32, "heartbeat_timeout_ms": 100, "stop_delay_ms": 0}),
         json.dumps({"key": KEY.hex(), "heartbeat_timeout_ms": "x", "stop_delay_ms": 0}),
         json.dumps({"key": KEY.hex()}),
+        *(
+            json.dumps(
+                {
+                    "key": KEY.hex(),
+                    "heartbeat_timeout_ms": 100,
+                    "stop_delay_ms": 0,
+                    "witness_key": wrong,
+                }
+            )
+            for wrong in ("", "00" * 31, "zz" * 32, 5)
+        ),
     ],
 )
 def test_settings_that_are_not_sound_are_none_at_all(settings: ModuleType, stored: str) -> None:
@@ -69,15 +80,41 @@ def test_what_was_provisioned_is_what_is_loaded(settings: ModuleType) -> None:
     )
     assert told["heartbeat_timeout_ms"] == 40
     assert KEY.hex() not in str(told)
+    assert kept.witness_key.hex() == told["witness_key"]
 
 
 def test_provisioning_says_so_if_flash_did_not_keep_the_key(
     settings: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = settings.load()
+    assert empty.witness_key is None
     monkeypatch.setattr(settings, "load", lambda: empty)
     with pytest.raises(ValueError, match="not stored"):
         settings.provision(KEY)
+
+
+@pytest.mark.requirement("SR-22")
+def test_the_witness_key_is_made_on_the_board_and_told_once(settings: ModuleType) -> None:
+    first = settings.provision(KEY)["witness_key"]
+    assert settings.load().witness_key.hex() == first
+    assert len(first) == 64
+    assert settings.provision(bytes(32), 50)["witness_key"] is None
+    assert settings.load().witness_key.hex() == first
+    other = settings.provision(bytes(32), new_witness=True)["witness_key"]
+    assert other != first
+    assert settings.load().witness_key.hex() == other
+
+
+@pytest.mark.requirement("SR-22")
+def test_a_board_that_was_provisioned_before_there_were_witnesses_signs_nothing(
+    settings: ModuleType,
+) -> None:
+    stored = {"key": KEY.hex(), "heartbeat_timeout_ms": 100, "stop_delay_ms": 0}
+    for witness in ({}, {"witness_key": None}):
+        Path(settings.FILE).write_text(json.dumps({**stored, **witness}))
+        assert settings.load().key == KEY
+        assert settings.load().witness_key is None
+    assert settings.provision(KEY)["witness_key"]
 
 
 def record(journal: ModuleType, sequence: int, boot: int) -> bytes:

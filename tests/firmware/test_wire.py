@@ -35,8 +35,13 @@ LAYOUTS = {
     wire.STANDSTILL: (">", ()),
     wire.ASK_JOURNAL: (wire.ASK_JOURNAL_LAYOUT, ("sequence",)),
     wire.ASK_ATTEST: (f">{wire.NONCE_SIZE}s", ("nonce",)),
+    wire.WITNESS: (wire.WITNESS_LAYOUT, wire.WITNESS_FIELDS),
+    wire.ASK_WITNESS: (f">{wire.DIGEST_SIZE}s", ("digest",)),
 }
-FRAMES = VECTORS["frames"] + VECTORS["attestation"] + VECTORS["journal"]
+FRAMES = [
+    vector for name in ("frames", "attestation", "journal", "witness") for vector in VECTORS[name]
+]
+WITNESSES = [v for v in VECTORS["witness"] if "key" in v]
 HEARTBEATS = [v for v in VECTORS["frames"] if "key" in v]
 ATTESTATIONS = [v for v in VECTORS["attestation"] if "key" in v]
 
@@ -100,7 +105,7 @@ def test_each_vector_is_written_and_read_alike(vector):
     assert wire.encode(kind, sequence, payload) == b"\n" + line + b"\n"
     assert wire.decode(line) == (1, kind, sequence, payload)
 
-    assert by_name(*LAYOUTS[kind], payload) == vector["fields"]
+    assert (by_name(*LAYOUTS[kind], payload) if payload else {}) == vector["fields"]
 
 
 @pytest.mark.requirement("SR-17")
@@ -134,6 +139,21 @@ def test_each_attestation_vector_is_signed_and_checked_alike(vector):
 
 
 @pytest.mark.requirement("SR-22")
+@pytest.mark.parametrize("vector", WITNESSES, ids=lambda v: f"{v['key'][:4]}-{v['line'][-9:]}")
+def test_each_word_of_a_witness_is_signed_and_checked_alike(vector):
+    signer = wire.Signer(bytes.fromhex(vector["key"]))
+    fields, payload = vector["fields"], bytes.fromhex(vector["payload"])
+    body = struct.pack(
+        wire.WITNESS_BODY_LAYOUT,
+        bytes.fromhex(fields["digest"]),
+        *(fields[name] for name in wire.WITNESS_FIELDS[1:-1]),
+    )
+
+    assert signer.witness(body) == payload
+    assert signer.witnessed(payload)
+
+
+@pytest.mark.requirement("SR-22")
 @pytest.mark.parametrize(
     "vector", VECTORS["entries"], ids=lambda v: f"{v['key'][:4]}-{v['fields']['boot']}"
 )
@@ -157,8 +177,8 @@ def test_micropython_agrees_with_every_vector_of_a_controller_that_runs():
 
 
 @pytest.mark.requirement("SR-22", "SR-23")
-def test_micropython_reads_every_vector_of_attestation_and_journal_alike():
-    vectors = VECTORS["attestation"] + VECTORS["journal"]
+def test_micropython_reads_every_vector_of_attestation_journal_and_witness_alike():
+    vectors = VECTORS["attestation"] + VECTORS["journal"] + VECTORS["witness"]
 
     printed = chip.run(
         "chip_wire.py", "decode", given="".join(v["line"].encode().hex() + "\n" for v in vectors)
@@ -185,8 +205,8 @@ def test_no_frame_holds_the_byte_that_micropython_takes_for_an_interrupt():
 
 
 def test_the_parts_of_a_payload_have_the_sizes_that_the_layouts_give_them():
-    sizes = (wire.KEY_SIZE, wire.NONCE_SIZE, wire.TAG_SIZE, wire.NAME_SIZE)
-    assert sizes == (32, 8, 16, 24)
+    sizes = (wire.KEY_SIZE, wire.DIGEST_SIZE, wire.NONCE_SIZE, wire.TAG_SIZE, wire.NAME_SIZE)
+    assert sizes == (32, 32, 8, 16, 24)
 
 
 @pytest.mark.requirement("SR-17")
@@ -299,6 +319,23 @@ def test_an_attestation_that_was_changed_or_comes_under_another_key_is_not_attes
     for size in range(len(payload)):
         assert not signer.attested(payload[:size])
     assert not wire.Signer(KEY).attested(payload)
+
+
+@pytest.mark.requirement("SR-22")
+def test_a_witness_whose_word_was_changed_or_comes_under_another_key_is_no_witness():
+    payload = bytes.fromhex(WITNESSES[-1]["payload"])
+    signer = wire.Signer(bytes.fromhex(WITNESSES[-1]["key"]))
+    assert signer.witnessed(payload)
+
+    for bit in range(8 * len(payload)):
+        flipped = bytearray(payload)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert not signer.witnessed(bytes(flipped))
+    for size in range(len(payload)):
+        assert not signer.witnessed(payload[:size])
+    assert not wire.Signer(KEY).witnessed(payload)
+    attested = bytes.fromhex(ATTESTATIONS[-1]["payload"])
+    assert not wire.Signer(bytes.fromhex(ATTESTATIONS[-1]["key"])).witnessed(attested)
 
 
 @pytest.mark.requirement("SR-17")

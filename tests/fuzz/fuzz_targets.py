@@ -40,7 +40,8 @@ from redbutton.checks.text import LONGEST, TextScreen
 from redbutton.checks.verdict import Judgement, Verdict
 from redbutton.errors import ProfileWrong
 from redbutton.firmware import wire
-from redbutton.local import Server, StopRequest
+from redbutton.local import StopRequest
+from redbutton.local_server import Server
 from redbutton.model import SafetyState, State
 from redbutton.session import FRESH_S, Session
 
@@ -558,6 +559,7 @@ def _line(source: Source) -> bytes:
         wire.EVENT: wire.EVENT_LAYOUT,
         wire.ATTEST: wire.ATTEST_LAYOUT,
         wire.JOURNAL: wire.JOURNAL_LAYOUT,
+        wire.WITNESS: wire.WITNESS_LAYOUT,
     }
     how = source.below(8)
     if how == 7:
@@ -608,8 +610,8 @@ def lines(data: bytes) -> None:
         client.sendall(data[:4000] + b"\n")
         stops = owner.turn(SafetyState(), 0.0)
     for stop in stops:
-        assert type(stop) is StopRequest and stop.category in (0, 1)
-    assert len(stops) <= data.count(b'"stop"') + data.count(b"\\u")
+        assert type(stop.request) is StopRequest and stop.request.category in (0, 1)
+    assert sum(stop.times for stop in stops) <= data.count(b'"stop"') + data.count(b"\\u")
     owner.turn(SafetyState(), 0.0)
     reports.clear()
     with socket.socket(socket.AF_UNIX) as client, in_time():

@@ -31,6 +31,8 @@ def refused(chain: Chain) -> str:
     assert wire.HEARTBEAT not in kinds(chain.sent_by_host)
     assert not chain.energised_since(0)
     assert isinstance(chain.session.fault, AttestationFailed)
+    assert chain.state.heard and chain.state.problem == str(chain.session.fault)
+    assert f"no heartbeat: {chain.session.fault}" in chain.state.sentence()
     assert [event for event in chain.events if isinstance(event, Fault)] == [
         Fault(chain.session.fault)
     ]

@@ -16,6 +16,7 @@ import pytest
 from command_line import TIMEOUT_S, one_line, redbutton, running
 
 from redbutton import __version__
+from redbutton.attestation import digest, files
 from redbutton.errors import (
     KeyUnreadable,
     NoContact,
@@ -77,7 +78,12 @@ def test_help_lists_every_command_and_gives_examples() -> None:
 
 
 def test_version_names_the_parts() -> None:
-    assert redbutton("--version").stdout == f"redbutton {__version__}, protocol version 1\n"
+    first, *others = redbutton("--version").stdout.splitlines()
+    assert first == f"redbutton {__version__}, protocol version 1"
+    assert others[0] == f"firmware {digest(files()).hex()[:16]}, {len(files())} files"
+    assert [line.split()[0] for line in others[1:]] == [
+        *("Python", "MicroPython", "ROS", "model", "extras:")
+    ]
 
 
 def test_an_unknown_option_is_a_usage_error() -> None:

@@ -16,7 +16,8 @@ import pytest
 from redbutton.errors import JournalFaulty, KeyUnreadable, NoContact
 from redbutton.firmware import decide, wire
 from redbutton.journal import JournalAnswer, Reading, answer_of
-from redbutton.local import Client, Server, socket_path
+from redbutton.local import Client, socket_path
+from redbutton.local_server import Server
 from redbutton.model import SafetyState, State
 from redbutton.session import Session
 from redbutton.virtual.board import RealTimeBoard

@@ -186,10 +186,13 @@ def test_before_anything_was_heard_nothing_is_claimed() -> None:
 
 def test_what_is_wrong_besides_is_said() -> None:
     state = told(State.STOPPED, CLOSED | MIRRORS | decide.SUPPLY, problem="wrong key")
-    lines = draw(history(state.model_copy(update={"journal_fails": True})), height=30)
+    lines = draw(
+        history(state.model_copy(update={"journal_fails": True, "record_fails": True})), height=30
+    )
     assert [line.split("  ")[-1].strip() for line in lines if line.startswith("attention")] == [
         "wrong key",
         "the controller's journal FAILS to write flash",
+        "the host's record FAILS: what happens is not recorded",
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import one_line, redbutton
+from command_line import one_line, redbutton, running
 
 from redbutton import attestation, key
 from redbutton.attestation import Configuration
@@ -52,7 +52,7 @@ def test_board_and_host_get_one_key_that_is_never_shown(
     made = key.load(file)
     assert stored(flash)["key"] == made.hex()
     assert file.stat().st_mode & 0o777 == 0o600
-    said = json.loads(result.stdout)
+    said = json.loads(result.stdout.splitlines()[0])
     assert said["key_id"] == wire.key_id(made).hex()
     assert said["configuration"] == {
         "heartbeat_timeout_ms": 100,
@@ -62,7 +62,28 @@ def test_board_and_host_get_one_key_that_is_never_shown(
     record = attestation.record_file(file).read_text()
     for text in (result.stdout, result.stderr, record):
         assert made.hex() not in text and repr(made) not in text
-    assert sorted(path.name for path in file.parent.iterdir()) == ["key", "key.json"]
+    names = ["key", "key.json", "key.witness"]
+    assert sorted(path.name for path in file.parent.iterdir()) == names
+
+
+@pytest.mark.requirement("SR-22")
+def test_the_witness_key_is_made_by_the_board_and_told_once(
+    board: RealTimeBoard, flash: Path, port: Path, tmp_path: Path
+) -> None:
+    file, told = tmp_path / "key", tmp_path / "key.witness"
+    result = redbutton("provision", "-p", str(port), "-k", str(file), "--json")
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert (said["event"], said["file"]) == ("witness_key", str(told))
+    first = stored(flash)["witness_key"]
+    assert told.read_text() == f"{first}\n"
+    assert told.stat().st_mode & 0o777 == 0o600
+    assert str(first) not in result.stdout + result.stderr
+    told.unlink()
+    redbutton("provision", "-p", str(port), "-k", str(file), "--name", "arm")
+    assert not told.exists()
+    assert stored(flash)["witness_key"] == first
+    redbutton("provision", "-p", str(port), "-k", str(file), "--new-witness")
+    assert told.read_text() == f"{stored(flash)['witness_key']}\n" != f"{first}\n"
 
 
 def test_a_key_that_is_there_is_used_and_a_new_one_only_on_request(
@@ -100,7 +121,7 @@ def test_the_firmware_keeps_its_limits_and_says_so(
     assert result.returncode == 0, result.stderr
     said = [json.loads(line) for line in result.stdout.splitlines()]
     clamped = {entry["what"]: entry["kept"] for entry in said if entry["event"] == "clamped"}
-    configuration = said[-1]["configuration"]
+    configuration = next(e for e in said if e["event"] == "provisioned")["configuration"]
     found = (configuration["heartbeat_timeout_ms"], configuration["stop_delay_ms"])
     assert found == kept
     assert len(clamped) == (0 if (timeout, delay) == kept else 2)
@@ -113,7 +134,7 @@ def test_what_is_not_named_stays(
     file = tmp_path / "key"
     with Maintenance(str(port)) as maintenance:
         provision(maintenance, file, False, 250, 30, "arm")
-        record = provision(maintenance, file, False, None, 40, None)
+        record, _ = provision(maintenance, file, False, None, 40, None)
     assert record.configuration == Configuration(
         heartbeat_timeout_ms=250, stop_delay_ms=40, name="arm"
     )
@@ -133,13 +154,36 @@ def test_what_was_provisioned_is_what_is_attested(
     assert json.loads(result.stdout)["name"] == "arm"
     record = attestation.record_file(file)
     record.write_text(record.read_text().replace("250", "500"))
-    for command in ("attest", "run"):
-        result = redbutton(command, "-p", str(port), "-k", str(file))
-        assert result.returncode == AttestationFailed.exit_code
-        assert "heartbeat timeout ms is 250 and not 500" in result.stderr
+    result = redbutton("attest", "-p", str(port), "-k", str(file))
+    assert result.returncode == AttestationFailed.exit_code
+    assert "heartbeat timeout ms is 250 and not 500" in result.stderr
     record.write_text("{")
     result = redbutton("run", "-p", str(port), "-k", str(file))
     assert "is not a record of `redbutton provision`" in one_line(result)
+
+
+@pytest.mark.requirement("SR-23")
+def test_a_mismatch_withholds_the_heartbeat_and_everybody_is_told(
+    board: RealTimeBoard, port: Path, tmp_path: Path
+) -> None:
+    """By the service, which goes on, and by whoever asks it; and no reset acts."""
+    file = tmp_path / "key"
+    with Maintenance(str(port)) as maintenance:
+        provision(maintenance, file, False, 250, 30, "arm")
+    board.act("key", 0)
+    time.sleep(0.5)
+    record = attestation.record_file(file)
+    record.write_text(record.read_text().replace("arm", "leg"))
+    complaint = "name is 'arm' and not 'leg'"
+    with running("run", "-p", str(port), "-k", str(file)) as service:
+        assert service.stdout
+        assert any(complaint in line for line in service.stdout)
+        status = redbutton("status", "-p", str(port))
+        assert "no heartbeat: the controller is not configured" in status.stdout
+        assert complaint in status.stdout
+        board.reset()
+        assert not board.wait_load(True, 1.0)
+        assert service.poll() is None
 
 
 @pytest.mark.requirement("SR-19", "SR-17")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fake_machine import Board, FakeMachine, require
+from fake_machine import ASLEEP, Board, FakeMachine, Port, missing, require
 
 from redbutton import udev
 from redbutton.errors import RedbuttonError
@@ -12,6 +12,8 @@ from redbutton.errors import RedbuttonError
 SERIAL = "e6614c311b7e6f2c"
 OTHER_SERIAL = "e6614c311b7e6f2d"
 CONTROLLER = Board(SERIAL)
+# As systemd's own 50-udev-default.rules has it.
+SERIAL_PORTS = 'SUBSYSTEM=="tty", KERNEL=="tty[A-Z]*[0-9]", GROUP="dialout", MODE="0660"\n'
 TEMPLATE = Path(__file__).parents[2] / "udev/70-redbutton.rules"
 
 
@@ -66,10 +68,61 @@ def test_a_unit_can_be_bound_to_it_and_the_user_at_the_screen_gets_nothing(
     assert machine.plug(CONTROLLER).tags == {"systemd"}
 
 
+@pytest.mark.requirement("SR-25")
+def test_the_port_is_redbuttons_alone(machine: FakeMachine) -> None:
+    """Though the system's own rule gives serial ports to a group that the planner is in."""
+    machine.install(SERIAL_PORTS, "50-udev-default.rules")
+    machine.make_users()
+    machine.install(udev.rule(SERIAL))
+    user, group = machine.number("passwd", "redbutton"), machine.number("group", "redbutton")
+    assert user and group
+    assert node(machine.plug(CONTROLLER)) == f"{user}:{group}:660"
+    assert node(machine.plug(Board(OTHER_SERIAL))) == "0:20:660"
+
+
+@pytest.mark.requirement("SR-25")
+def test_without_that_user_the_port_is_roots_alone(machine: FakeMachine) -> None:
+    machine.install(SERIAL_PORTS, "50-udev-default.rules")
+    machine.install(udev.rule(SERIAL))
+    port = machine.plug(CONTROLLER)
+    assert port.links == {"/dev/redbutton"}
+    assert node(port).startswith("0:0:")
+
+
+def test_a_udev_that_drops_the_line_of_the_unknown_user_leaves_the_port_roots(
+    machine: FakeMachine,
+) -> None:
+    """As udev does from 258 on; here somebody else has taken the line out."""
+    machine.install(SERIAL_PORTS, "50-udev-default.rules")
+    kept = [line for line in udev.rule(SERIAL).splitlines() if 'OWNER="redbutton"' not in line]
+    assert len(kept) == len(udev.rule(SERIAL).splitlines()) - 1
+    machine.install("\n".join(kept) + "\n")
+    port = machine.plug(CONTROLLER)
+    assert port.links == {"/dev/redbutton"}
+    assert node(port) == "0:0:600"
+
+
+@pytest.mark.parametrize(
+    ("board", "control"),
+    [
+        pytest.param(CONTROLLER, "on", id="the controller"),
+        pytest.param(Board(OTHER_SERIAL), ASLEEP, id="another Pico"),
+    ],
+)
+def test_only_the_controller_never_sleeps(
+    machine: FakeMachine, board: Board, control: str
+) -> None:
+    machine.install(udev.rule(SERIAL))
+    assert machine.sleep_control(board) == control
+
+
 def test_the_rule_does_nothing_else() -> None:
-    """No GROUP that may not exist, no MODE, no RUN."""
-    assigned = re.findall(r'([A-Z]+(?:\{\w+\})?)\s*[-+:]?=\s*"', _lines(udev.rule(SERIAL)))
-    assert assigned == ["SYMLINK", "ENV{ID_MM_DEVICE_IGNORE}", "TAG"]
+    """No RUN, and no name of a user that may not exist beside what must always be done."""
+    assigned = re.findall(r'([A-Z]+(?:\{[\w/]+\})?)\s*[-+:]?=\s*"', _lines(udev.rule(SERIAL)))
+    assert assigned == [
+        *("SYMLINK", "OWNER", "GROUP", "MODE", "ENV{REDBUTTON}", "ENV{ID_MM_DEVICE_IGNORE}"),
+        *("TAG", "OWNER", "GROUP", "MODE", "ATTR{power/control}"),
+    ]
 
 
 def test_the_template_unfilled_names_nothing(machine: FakeMachine) -> None:
@@ -78,6 +131,7 @@ def test_the_template_unfilled_names_nothing(machine: FakeMachine) -> None:
 
 
 def test_udev_finds_nothing_wrong(machine: FakeMachine) -> None:
+    machine.make_users()
     machine.install(udev.rule(SERIAL, "redbutton-arm-2"))
     assert machine.complaints() == []
 
@@ -92,6 +146,7 @@ def test_udev_finds_nothing_wrong(machine: FakeMachine) -> None:
     ],
 )
 def test_udev_would_find_what_is_wrong(machine: FakeMachine, right: str, wrong: str) -> None:
+    machine.make_users()
     rules = udev.rule(SERIAL)
     assert right in rules
     machine.install(rules.replace(right, wrong))
@@ -135,6 +190,13 @@ def test_what_is_no_serial_number_is_refused(serial: str) -> None:
 def test_what_is_no_name_of_a_link_is_refused(name: str) -> None:
     with pytest.raises(RedbuttonError, match=f"link.*{re.escape(repr(name))}"):
         udev.rule(SERIAL, name)
+
+
+def node(port: Port) -> str:
+    """User, group and mode of the device node, which only root can make."""
+    if not port.node:
+        missing("only root can make a device node")
+    return port.node
 
 
 def _lines(rules: str) -> str:

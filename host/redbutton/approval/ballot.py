@@ -9,12 +9,12 @@ import json
 import struct
 from collections.abc import Collection
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field, field_validator
 
 from redbutton.checks.verdict import Verdict
-from redbutton.manifest import nacl
+from redbutton.key import nacl
 from redbutton.model import Frozen
 
 COMMAND_MAX = 4096  # bytes
@@ -54,7 +54,7 @@ def _depth(value: object) -> int:
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
-def _joined(*parts: bytes) -> bytes:
+def joined(*parts: bytes) -> bytes:
     """The parts one after the other, each after its length: no two lists of parts look alike."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
@@ -129,7 +129,7 @@ class Held(Frozen):
             canonical([quorum.model_dump(mode="json") for quorum in self.quorums]),
             struct.pack(">d", self.expires),
         )
-        return hashlib.sha256(_joined(*parts)).digest()
+        return hashlib.sha256(joined(*parts)).digest()
 
     @property
     def id(self) -> str:
@@ -155,7 +155,7 @@ class Vote(Frozen):
 
     def statement(self, digest: bytes) -> bytes:
         """What is signed, about what is held with this digest."""
-        return _joined(
+        return joined(
             VOTE_DOMAIN,
             digest,
             self.approver.encode(),
@@ -175,7 +175,16 @@ class Vote(Frozen):
         return True
 
 
-def cast(held: Held, approver: str, decision: Decision, made: float, key: bytes) -> Vote:
+class Votable(Protocol):
+    """What people can vote on."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def digest(self) -> bytes: ...
+
+
+def cast(held: Votable, approver: str, decision: Decision, made: float, key: bytes) -> Vote:
     """A vote signed with the approver's key. `made`: Unix time in seconds."""
     blank = Vote(
         id=held.id,

@@ -1,5 +1,6 @@
 """The operators' commands: `redbutton pending | approve | deny | approver-key`."""
 
+import base64
 import json
 import stat
 import sys
@@ -107,6 +108,7 @@ def approver_key(
         public = new_key(key_file)
     except OSError as error:
         raise KeyUnreadable(f"no key was made: {key_file}: {error.strerror}") from None
+    public = base64.b64encode(bytes.fromhex(public)).decode()
     print(f"{json.dumps(name)}: {json.dumps(public)}")
 
 
@@ -118,7 +120,7 @@ def _vote(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    secret = _load(key_file)
+    secret = load_key(key_file)
     operator = Operator(socket_path(folder))
     try:
         now = operator.pending()
@@ -127,7 +129,7 @@ def _vote(
         if not as_json:
             _console().print(panel(waiting))
         if not yes:
-            _confirm(as_json)
+            confirm(as_json)
         counted = operator.vote(cast(waiting.held, name, decision, time.time(), secret))
     finally:
         operator.close()
@@ -140,7 +142,7 @@ def _vote(
         print(f"{held_id}: {counted.standing.value}{more}")
 
 
-def _load(file: Path | None) -> bytes:
+def load_key(file: Path | None) -> bytes:
     """An approver's key that nobody else can read, or KeyUnreadable."""
     if file is None:
         raise KeyUnreadable(f"no approver's key: name it with --key-file or {ENVIRONMENT}")
@@ -165,7 +167,8 @@ def _name(now: Pending, secret: bytes) -> str:
     raise ApprovalRefused("your key is none of an approver in this robot's profile")
 
 
-def _confirm(as_json: bool) -> None:
+def confirm(as_json: bool) -> None:
+    """Ask whether what is shown is approved; ApprovalRefused if not."""
     if as_json or not sys.stdin.isatty():
         raise ApprovalRefused("nobody can be asked here: --yes approves without asking")
     if not typer.confirm("Approve this?"):

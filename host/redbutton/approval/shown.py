@@ -1,8 +1,9 @@
 """What people are shown of a held command. What comes from a planner is data: it is shown as it
 is, and can neither colour, move nor hide anything on the screen."""
 
+import difflib
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from redbutton.approval.desk import Waiting
 from redbutton.plain import plain
+
+if TYPE_CHECKING:
+    from redbutton.checks.profile import RobotProfile
 
 
 def lines_of(command: str) -> list[str]:
@@ -74,6 +78,20 @@ def panel(waiting: Waiting) -> Panel:
         "time left", Text(countdown(waiting.left_s), "red" if waiting.left_s < 10 else "")
     )
     return Panel(body, title=Text(held.id, "bold"), title_align="left")
+
+
+def differences(before: "RobotProfile", after: "RobotProfile") -> list[str]:
+    """What changes from one profile to another, line by line, each after - or +."""
+    import yaml  # noqa: PLC0415
+
+    old, new = (
+        yaml.safe_dump(one.model_dump(mode="json", by_alias=True), allow_unicode=True)
+        for one in (before, after)
+    )
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), "in force", "to be", "", "", 2
+    )
+    return [plain(line.rstrip("\n")) for line in lines]
 
 
 def panels(all_waiting: tuple[Waiting, ...]) -> RenderableType:

@@ -1,9 +1,11 @@
 """The commands `redbutton bench ...`."""
 
+import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from redbutton.bench import latency_cli
+from redbutton.bench import latency_cli, rig_cli
 from redbutton.errors import FoundDangerous, ReportUnwritable, ScenarioWrong
 
 if TYPE_CHECKING:
@@ -25,18 +27,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path, typer.Option(help="Folder for results; a campaign goes on there.")]
 OUT = Path("campaign")
 latency_cli.register(bench_app)
+rig_cli.register(bench_app)
 
 
 @bench_app.command("list", epilog="Example: redbutton bench list --json | jq '.faults[].name'")
 def list_command(as_json: Json = False) -> None:
     """Show the scenarios and the faults that there are."""
-    from redbutton.bench.faults import FAULTS
+    from redbutton.bench.faults import ELSEWHERE, FAULTS
     from redbutton.bench.scenario import shipped
 
     if as_json:
         scenarios = [one.model_dump(mode="json", by_alias=True) for one in shipped().values()]
         faults = [one.model_dump(mode="json") for one in FAULTS.values()]
-        print(json.dumps({"scenarios": scenarios, "faults": faults}))
+        elsewhere = [one._asdict() for one in ELSEWHERE]
+        print(json.dumps({"scenarios": scenarios, "faults": faults, "elsewhere": elsewhere}))
         return
     console = Console()
     table = Table("scenario", "what happens")
@@ -50,6 +54,10 @@ def list_command(as_json: Json = False) -> None:
     print(
         "memory.VARIABLE.BIT: a bit of the firmware's memory flips, such as memory.decide.state.0"
     )
+    table = Table("not modelled here", "tried by", "found")
+    for other in ELSEWHERE:
+        table.add_row(*other)
+    console.print(table)
 
 
 @bench_app.command(
@@ -64,17 +72,42 @@ def run_command(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 1,
+    port: rig_cli.Port = None,
+    probe: rig_cli.ProbePort = None,
+    key_file: rig_cli.KeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Carry out one scenario, with faults or without, and show what the load did."""
+    """Carry out one scenario, with faults or without, and show what the load did.
+
+    With --port on a real controller, in real time; --probe names the board that holds its
+    contacts and times its load.
+    """
     from redbutton.bench.run import parse
+
+    rig_cli.require_port(port, probe)
 
     text = f"{Path(scenario).stem}:{'+'.join(fault or []) or 'none'}:{seed}"
     try:
         plan = parse(text)
     except ValueError:
         raise ScenarioWrong(f"no fault at a moment: {', '.join(fault or [])}") from None
-    _show(scenario, plan, as_json)
+    if port is None:
+        _show(scenario, plan, as_json)
+        return
+    from redbutton.bench.scenario import named
+
+    with _known_faults():
+        rig_cli.run_on_port(named(scenario), plan, port, probe, key_file, as_json)
+
+
+@contextlib.contextmanager
+def _known_faults() -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:
+        raise ScenarioWrong(
+            f"there is no fault {error.args[0]}: see redbutton bench list"
+        ) from None
 
 
 @bench_app.command("replay", epilog="Example: redbutton bench replay button:link.loss@299:1")
@@ -97,12 +130,8 @@ def _show(name: str, plan: "Plan", as_json: bool) -> None:
     from redbutton.bench.scenario import named
 
     scenario = named(name)
-    try:
+    with _known_faults():
         result, trace = run(scenario, plan)
-    except KeyError as error:
-        raise ScenarioWrong(
-            f"there is no fault {error.args[0]}: see redbutton bench list"
-        ) from None
     if as_json:
         moments = [moment._asdict() for moment in trace]
         print(json.dumps({**result.model_dump(mode="json"), "trace": moments}))
@@ -136,13 +165,21 @@ def campaign(
     pairs: Annotated[int, typer.Option(min=0, help="Runs with two faults, at random.")] = 300,
     memory: Annotated[bool, typer.Option(help="Flip every bit of the firmware too.")] = True,
     limit: Annotated[int, typer.Option(help="At most so many runs; 0: all.")] = 0,
+    port: rig_cli.Port = None,
+    probe: rig_cli.ProbePort = None,
+    key_file: rig_cli.KeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Carry out every scenario with every fault, at many instants, on all cores."""
+    """Carry out every scenario with every fault, at many instants, on all cores.
+
+    With --port on a real controller, in real time: what software and, with --probe, contacts can
+    cause, after a selftest of the rig. What they cannot cause is listed with the reason.
+    """
     from redbutton.bench import campaign as campaigns
     from redbutton.bench.junit import junit
     from redbutton.bench.run import Outcome
 
+    rig_cli.require_port(port, probe)
     asked = campaigns.Campaign(
         seed=seed,
         instants=instants,
@@ -150,6 +187,9 @@ def campaign(
         memory=memory,
         firmware=campaigns.firmware_digest(),
     )
+    if port is not None:
+        rig_cli.campaign_on_port(out, asked, limit, port, probe, key_file, as_json)
+        return
     store = campaigns.Store(out, asked)
     done = {one.plan.id for one in store.results}
     every = list(campaigns.plans(asked))[: limit or None]
@@ -168,8 +208,9 @@ def campaign(
             progress.advance(task)
             if result.outcome is Outcome.DANGEROUS:
                 progress.console.print(f"dangerous: {result.plan.id}: {result.words}")
-    text = campaigns.summary(asked, store.results)
-    (out / "campaign.json").write_text(text + "\n")
+    speed = campaigns.Speed.of(len(todo), time.monotonic() - began)
+    text = campaigns.summary(asked, store.results, speed)
+    (out / campaigns.SUMMARY).write_text(text + "\n")
     (out / "junit.xml").write_text(junit(store.results))
     if as_json:
         print(text)
@@ -177,12 +218,11 @@ def campaign(
         for outcome, count in campaigns.counted(store.results).items():
             print(f"{count:7} {outcome.value}")
         if todo:
-            seconds = time.monotonic() - began
-            print(f"{len(todo)} runs in {seconds:.0f} s, {len(todo) / seconds:.1f} a second")
+            print(speed.words())
     single = [one for one in store.results if len(one.plan.faults) < 2]
     if found := campaigns.counted(single)[Outcome.DANGEROUS]:
         raise FoundDangerous(
-            f"{found} runs with one fault were dangerous: see {out / 'campaign.json'}"
+            f"{found} runs with one fault were dangerous: see {out / campaigns.SUMMARY}"
         )
 
 
@@ -223,6 +263,9 @@ def _write(file: Path, data: bytes) -> None:
 @bench_app.command(epilog="Example: redbutton bench planted no-latch weld-ignored")
 def planted(
     names: Annotated[list[str] | None, typer.Argument(help="Defects; all, if none.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many runs for each; 0: all, some hundreds.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Plant defects into a copy of the firmware, and say which run finds each.
@@ -239,7 +282,8 @@ def planted(
     missed = False
     for name in names or defects.DEFECTS:
         with tempfile.TemporaryDirectory(prefix="redbutton-") as folder:
-            found = defects.find(defects.DEFECTS[name], defects.plans(), Path(folder))
+            plans = islice(defects.plans(), limit or None)
+            found = defects.find(defects.DEFECTS[name], plans, Path(folder))
         missed = missed or found.plan is None
         run = found.plan.id if found.plan else None
         if as_json:

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
@@ -21,13 +22,17 @@ from redbutton.bench.rig import Rig
 from redbutton.bench.run import FROM_POWER_UP, KEY, Outcome, Placed, Plan, Result, run
 from redbutton.bench.scenario import Scenario, Start, shipped
 from redbutton.errors import CampaignDiffers
-from redbutton.model import Frozen, first_problem
+from redbutton.model import Frozen, State, first_problem
 from redbutton.virtual.board import FIRMWARE
 from redbutton.virtual.chain import firmware_on
 
 RESULTS = "runs.jsonl"
+SUMMARY = "campaign.json"
 FEW = 200  # runs that are handed to the workers ahead of time
-MEMORY_SCENARIO = "button"
+# Where bits of the memory flip: once while the controller is in each of these states, between
+# these ms.
+MEMORY_SCENARIO = "reset-then-press"
+MEMORY_STATES = {State.STOPPED: (0, 400), State.TESTING: (460, 840), State.RUN: (1000, 1100)}
 LARGE = 128  # bits; of larger variables some are flipped
 DENSE_MS = (-1, 1)  # instants around a demand
 PAIRED = (Place.BUTTON, Place.RELAY, Place.MIRROR, Place.DRIVE, Place.INPUT, Place.CHIP)
@@ -58,9 +63,8 @@ def plans(campaign: Campaign) -> Iterator[Plan]:
             for at in _instants(scenario, fault, campaign.instants, rng):
                 placed = Placed(fault=fault.name, at=at)
                 found.append(Plan(scenario=scenario.name, faults=(placed,), seed=campaign.seed))
-    if campaign.memory:
-        names = [scenario.name for scenario in scenarios]
-        found += _flips(MEMORY_SCENARIO if MEMORY_SCENARIO in names else names[0], campaign, rng)
+    if campaign.memory and MEMORY_SCENARIO in [scenario.name for scenario in scenarios]:
+        found += _flips(campaign, rng)
     for _ in range(campaign.pairs):
         scenario = rng.choice([one for one in scenarios if not one.has_fault])
         two = rng.sample([fault for fault in faults if fault.place in PAIRED], 2)
@@ -82,16 +86,17 @@ def _instants(scenario: Scenario, fault: Fault, more: int, rng: random.Random) -
     return sorted(instants)
 
 
-def _flips(scenario: str, campaign: Campaign, rng: random.Random) -> Iterator[Plan]:
-    """Every bit of every variable of the running firmware once; of large ones some."""
-    until = shipped()[scenario].until
+def _flips(campaign: Campaign, rng: random.Random) -> Iterator[Plan]:
+    """Every bit of every variable of the running firmware, once in each state; of large ones
+    some."""
     with Rig(KEY, campaign.seed) as rig:
         rig.step(100)
         variables = rig.board.variables()
     for name, bits in sorted(variables.items()):
         for bit in range(bits) if bits <= LARGE else rng.sample(range(bits), LARGE // 4):
-            placed = Placed(fault=f"{FLIP}{name}.{bit}", at=rng.randrange(until))
-            yield Plan(scenario=scenario, faults=(placed,), seed=campaign.seed)
+            for since, until in MEMORY_STATES.values():
+                placed = Placed(fault=f"{FLIP}{name}.{bit}", at=rng.randrange(since, until))
+                yield Plan(scenario=MEMORY_SCENARIO, faults=(placed,), seed=campaign.seed)
 
 
 def firmware_digest(firmware: Sequence[Path] = (FIRMWARE,)) -> str:
@@ -192,13 +197,53 @@ def counted(results: Iterable[Result]) -> Mapping[Outcome, int]:
     return counts
 
 
-def summary(campaign: Campaign, results: Sequence[Result]) -> str:
+class Speed(Frozen):
+    """Of the runs of one call. `processor_s`: of all processes together, the firmware's too."""
+
+    runs: int
+    seconds: float
+    processor_s: float
+    cores: int
+
+    @classmethod
+    def of(cls, runs: int, seconds: float) -> "Speed":
+        """Of what this process and those that it has waited for did."""
+        used = [
+            resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        ]
+        return cls(
+            runs=runs,
+            seconds=seconds,
+            processor_s=sum(one.ru_utime + one.ru_stime for one in used),
+            cores=os.cpu_count() or 1,
+        )
+
+    def words(self) -> str:
+        """In one line."""
+        each = self.processor_s / max(1, self.runs)
+        return (
+            f"{self.runs} runs in {self.seconds:.0f} s on {self.cores} cores, "
+            f"{self.runs / max(0.001, self.seconds):.1f} a second; {each:.2f} s of processor time "
+            "each"
+        )
+
+
+def speed_of(folder: Path) -> Speed | None:
+    """How fast the last call was that added to a campaign; None if nothing says so."""
+    try:
+        return Speed.model_validate(json.loads((folder / SUMMARY).read_text())["speed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def summary(campaign: Campaign, results: Sequence[Result], speed: Speed) -> str:
     """As JSON: the campaign, the counts, and every run that was dangerous or late."""
     bad = [one for one in results if one.outcome in (Outcome.DANGEROUS, Outcome.LATE)]
     return json.dumps(
         {
             "campaign": campaign.model_dump(mode="json"),
             "runs": len(results),
+            "speed": speed.model_dump(),
             "outcomes": {outcome.value: count for outcome, count in counted(results).items()},
             "dangerous_or_late": [
                 {"run": one.plan.id, "outcome": one.outcome.value, "words": one.words}

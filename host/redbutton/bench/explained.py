@@ -1,6 +1,8 @@
-"""Why some faults show in no run, and what a person must do about them: `latent.yaml`."""
+"""Why some faults show in no run, and what a person must do about them: `latent.yaml`; why with
+some the stop is late: `late.yaml`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -23,12 +25,31 @@ Explanations = Mapping[str, Explanation]
 
 def explanations() -> dict[str, Explanation]:
     """Those that come with redbutton, by the beginning of the faults' names."""
-    text = resources.files("redbutton.bench").joinpath("latent.yaml").read_text("utf-8")
+    return {name: Explanation.model_validate(one) for name, one in _read("latent.yaml").items()}
+
+
+@cache
+def _reasons() -> dict[str, str]:
+    return _read("late.yaml")
+
+
+def _read(name: str) -> dict[str, Any]:
+    text = resources.files("redbutton.bench").joinpath(name).read_text("utf-8")
     given: dict[str, Any] = yaml.safe_load(text)
-    return {name: Explanation.model_validate(one) for name, one in given.items()}
+    return given
 
 
 def explained(fault: str, known: Explanations) -> Explanation | None:
     """The explanation that names a fault best."""
-    fitting = [name for name in known if fault.startswith(name)]
-    return known[max(fitting, key=len)] if fitting else None
+    best = _best(fault, known)
+    return None if best is None else known[best]
+
+
+def why_late(faults: Iterable[str]) -> str | None:
+    """Why a stop with these faults may be late; None if nobody has said."""
+    found = [best for fault in faults if (best := _best(fault, _reasons()))]
+    return " ".join(_reasons()[best] for best in dict.fromkeys(found)) or None
+
+
+def _best(fault: str, known: Iterable[str]) -> str | None:
+    return max((name for name in known if fault.startswith(name)), key=len, default=None)

@@ -14,8 +14,8 @@ FLOOD_BYTES = 64  # in a millisecond
 class Line:
     """One direction. `faults`: what happens, each with its strength; empty: nothing does.
 
-    loss, corruption, repetition, reordering: permille of the frames. delay: ms. flood, unplugged,
-    baud: 1.
+    loss, corruption, duplication, repetition, reordering: permille of the frames. delay: ms.
+    flood, unplugged, baud: 1.
     """
 
     def __init__(self, seed: int, faults: dict[str, int]) -> None:
@@ -24,6 +24,11 @@ class Line:
         self._rest = b""
         self._waiting: deque[tuple[int, bytes]] = deque()  # (ms when it is there, frame)
         self._before: deque[bytes] = deque(maxlen=REMEMBERED)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing arrives unless something is sent."""
+        return not self._waiting and not self.faults.get("flood")
 
     def carry(self, data: bytes, now_ms: int) -> bytes:
         """What arrives now, of what was sent now and before."""
@@ -54,6 +59,8 @@ class Line:
             changed = bytearray(frame)
             changed[bit // 8] ^= 1 << bit % 8
             frames = [bytes(changed)]
+        if frames and self._happens("duplication"):
+            frames *= 2
         if self._before and self._happens("repetition"):
             frames.append(self._random.choice(self._before))
         if self._waiting and self._happens("reordering"):

@@ -6,10 +6,11 @@ not, or a fault is noticed later, or never.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from redbutton.bench.faults import FAULTS
-from redbutton.bench.run import FROM_POWER_UP, Outcome, Placed, Plan, run
+from redbutton.bench.run import FROM_POWER_UP, Outcome, Placed, Plan, Result, run
 from redbutton.bench.scenario import shipped
 from redbutton.verify.seeds import BUGS
 from redbutton.virtual.board import FIRMWARE
@@ -152,9 +153,13 @@ def find(defect: Defect, plans: Iterable[Plan], folder: Path) -> Found:
 def finds(plan: Plan, firmware: tuple[Path, ...]) -> bool:
     """Whether a run tells this firmware from the sound one: its outcome is worse, or without a
     fault the load does not do what is expected."""
-    scenario = shipped()[plan.scenario]
-    result, sound = (run(scenario, plan, one)[0] for one in (firmware, (FIRMWARE,)))
+    result, sound = _result(plan, firmware), _result(plan, (FIRMWARE,))
     if not plan.faults:
         return result.words != sound.words
     order = list(Outcome)
     return order.index(result.outcome) > order.index(sound.outcome)
+
+
+@cache
+def _result(plan: Plan, firmware: tuple[Path, ...]) -> Result:
+    return run(shipped()[plan.scenario], plan, firmware)[0]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from redbutton import __version__
 from redbutton.bench import campaign as campaigns
-from redbutton.bench.campaign import Campaign, firmware_digest
-from redbutton.bench.explained import Explanations, explanations
+from redbutton.bench.campaign import Campaign, Speed, firmware_digest
+from redbutton.bench.explained import Explanations, explanations, why_late
 from redbutton.bench.faults import Place, named
 from redbutton.bench.findings import (
     SEVERITY,
@@ -48,12 +48,21 @@ MODELLED = (
     "gets to run are a model with typical values. This is evidence about a design, and no "
     "certificate: nobody has assessed it, and nothing here was measured on a device."
 )
+REAL = (
+    "These runs were carried out in real time, on a controller on a port, with its firmware on "
+    "its own clock: only what contacts and software can cause. The load was timed by a probe "
+    "wired to it, or, where there was none, taken from the controller's own mirror contacts, "
+    "which is weaker and said so at each run. Where controller and probe were virtual ones, "
+    "their circuit is a model. This is evidence about one device on one day, and no certificate. "
+    "`redbutton bench replay` carries a run out on the virtual controller."
+)
 OUTCOMES = {
     Outcome.IN_TIME: "The load was off whenever it had to be; the fault changed nothing, or the "
     "load stayed off because of it.",
     Outcome.AT_NEXT: "The stop was in time, and the next reset did not bring the load back: the "
     "fault was found.",
-    Outcome.LATENT: "The load did all that it should: nothing showed a fault that is there.",
+    Outcome.LATENT: "The load did all that it should: nothing showed a fault that is there, or "
+    "none yet, as it is looked for when the load is energised the next time.",
     Outcome.LATE: "The load was off later than it should have been, but within a second.",
     Outcome.DANGEROUS: "The load was on, or came on, when it had to be off.",
 }
@@ -99,11 +108,40 @@ COMPARABLE = (
     "counts kinds of fault, each once, however likely; it has faults of monitoring and of speed,"
     " which the worksheet leaves out; and it has no contactors KM1 and KM2."
 )
+WHY_NOT_FASTER = (
+    "Why not more runs a second: each starts the real firmware anew, from its sources, and carries"
+    " out every control tick of one to seven seconds of virtual time in the real interpreter. That"
+    " takes most of the time. Milliseconds in which neither host nor cable has anything to do are "
+    "left out of the talk between the processes. A running interpreter cannot be copied: this "
+    "MicroPython has no fork, and no way to call one."
+)
 STOPS = (
     "From the demand until the load was off, in modelled milliseconds of virtual time, of runs "
     "with at most one fault. No stopping time of a device can be taken from this. Runs in which "
     "the load was off already are counted apart."
 )
+
+
+ELSEWHERE_WORDS = (
+    "A hole in a table is worse than a line that says where to look. These faults are not in the "
+    "model of the plant, and are tried in another way:"
+)
+LATE_WORDS = (
+    "Late: the load was still on when the scenario wanted it off, and went off within a second. "
+    "Each reason once, with the runs that it stands for."
+)
+
+
+class Late(NamedTuple):
+    """Runs that were late for one reason; None: nobody has said why."""
+
+    why: str | None
+    runs: Sequence[Result]
+
+    @property
+    def most_ms(self) -> float:
+        """The longest of their stops, in modelled ms."""
+        return max(one.stop_ms or 0.0 for one in self.runs)
 
 
 class Timeline(NamedTuple):
@@ -134,16 +172,28 @@ class Report:
         scenarios: Scenarios,
         known: Explanations,
         date: str,
+        speed: Speed | None = None,
     ) -> None:
         self.campaign = campaign
         self.results = results
         self.scenarios = scenarios
         self.date = date
+        self.speed = speed
         self.version = __version__
         self.same_firmware = campaign.firmware in ("", firmware_digest())
         self.cells = Cells(results, scenarios)
         self.staying = staying(results, scenarios, known)
         self.stops: Mapping[str, Stops] = stops(results)
+
+    @property
+    def real(self) -> bool:
+        """Whether the runs were carried out on a controller on a port."""
+        return any(one.clock == "real" for one in self.results)
+
+    @property
+    def setting(self) -> str:
+        """What of all this is real."""
+        return REAL if self.real else MODELLED
 
     @cached_property
     def planned(self) -> int | None:
@@ -169,6 +219,13 @@ class Report:
     def late(self) -> list[Result]:
         """Runs."""
         return bad(self.results, Outcome.LATE)
+
+    def late_by_reason(self) -> list[Late]:
+        """Single faults first."""
+        found: dict[str | None, list[Result]] = {}
+        for one in sorted(self.late, key=lambda one: len(one.plan.faults)):
+            found.setdefault(why_late(placed.fault for placed in one.plan.faults), []).append(one)
+        return [Late(why, runs) for why, runs in found.items()]
 
     def counts(self) -> list[tuple[str, int, list[int]]]:
         """What kind of runs, how many, and how many of each outcome."""
@@ -216,10 +273,12 @@ class Report:
         """What the results are of, and what made this report."""
         return [
             ("runs", f"{len(self.results):,}{self._of_planned()}"),
+            ("clock", "real" if self.real else "virtual"),
             ("results from", self.date),
             ("firmware (SHA-256 over its files)", self.campaign.firmware or "not recorded"),
             ("redbutton, which made this report", self.version),
             ("seed", str(self.campaign.seed)),
+            *([("speed", self.speed.words())] if self.speed and self.speed.runs else []),
             ("MicroPython", _micropython()),
             ("Python", platform.python_version()),
         ]
@@ -256,7 +315,8 @@ def gather(folder: Path) -> Report:
                 raise CampaignDiffers(f"there is no fault {placed.fault!r} here") from None
     changed = (folder / campaigns.RESULTS).stat().st_mtime
     date = datetime.fromtimestamp(changed, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return Report(campaign, results, scenarios, explanations(), date)
+    speed = campaigns.speed_of(folder)
+    return Report(campaign, results, scenarios, explanations(), date, speed)
 
 
 def verdict(report: Report) -> list[str]:
@@ -264,23 +324,27 @@ def verdict(report: Report) -> list[str]:
     single = of_kind(report.results, Kind.ONE, Kind.MEMORY)
     dangerous = len(bad(single, Outcome.DANGEROUS))
     late = len(bad(single, Outcome.LATE))
-    said = [f"In {_runs(single)} no single fault kept the load energised when it had to be off."]
+    most = max((one.stop_ms or 0.0 for one in bad(single, Outcome.LATE)), default=0.0)
+    said = [
+        f"In {counted_runs(single)} no single fault kept the load energised when it had to be off."
+    ]
     if not single:
         said = ["No single fault was tried."]
     elif dangerous:
         said = [
-            f"In {dangerous:,} of {_runs(single)} a single fault kept the load energised, or "
-            "energised it, when it had to be off."
+            f"In {dangerous:,} of {counted_runs(single)} a single fault kept the load energised, "
+            "or energised it, when it had to be off."
         ]
     elif late:
         said = [
-            f"In {_runs(single)} no single fault kept the load energised for good, but in "
-            f"{late:,} it went off later than it should have."
+            f"In {counted_runs(single)} no single fault kept the load energised for good, but in "
+            f"{late:,} it went off later than it should have: at most {most:.0f} ms after it was "
+            "asked to."
         ]
     if two := of_kind(report.results, Kind.TWO):
         kept = len(bad(two, Outcome.DANGEROUS))
         said.append(
-            f"Of {_runs(two)} with two faults at once, which the design need not survive, "
+            f"Of {counted_runs(two)} with two faults at once, which the design need not survive, "
             f"{f'{kept:,}' if kept else 'none'} kept the load energised when it had to be off."
         )
     if wrong := _wrong_without_fault(report):
@@ -292,8 +356,18 @@ def verdict(report: Report) -> list[str]:
     return said
 
 
-def _runs(results: Sequence[Result]) -> str:
+def counted_runs(results: Sequence[Result]) -> str:
+    """How many, in words."""
     return f"{len(results):,} run{'s' * (len(results) != 1)}"
+
+
+UNEXPLAINED = "Nobody has explained this one yet: look into it."
+
+
+def shows_in(one: Hidden) -> str:
+    """Which scenarios showed a fault that others did not."""
+    scenarios = sorted({result.plan.scenario for result in one.found})
+    return f"It shows in {', '.join(scenarios)}, where what it breaks is used."
 
 
 class Grade(str, Enum):

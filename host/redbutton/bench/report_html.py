@@ -3,22 +3,27 @@
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from redbutton.bench.faults import FAULTS, Fault, Place
+from redbutton.bench.faults import ELSEWHERE, FAULTS, Fault, Place
 from redbutton.bench.findings import Hidden, Stops
 from redbutton.bench.markup import Markup, joined, tag
 from redbutton.bench.report import (
     COMPARABLE,
     COVERAGE,
-    MODELLED,
+    ELSEWHERE_WORDS,
+    LATE_WORDS,
     OUTCOMES,
     STOPS,
     TESTED,
     TITLE,
+    UNEXPLAINED,
+    WHY_NOT_FASTER,
     WORKSHEET,
     Report,
     Timeline,
+    counted_runs,
     grade,
     percent,
+    shows_in,
     verdict,
 )
 from redbutton.bench.run import Outcome, Result
@@ -35,9 +40,10 @@ CELL = {
 UNTESTED = ("no test", "untested")
 SECTIONS = (
     ("matrix", "Each fault in each scenario"),
-    ("bad", "Late and dangerous runs"),
+    ("bad", "Dangerous and late runs"),
     ("latent", "Faults that nothing found"),
     ("coverage", "Diagnostic coverage"),
+    ("elsewhere", "What this bench does not model"),
     ("stops", "How long stops took"),
     ("timelines", "The worst runs, drawn"),
     ("requirements", "Safety requirements"),
@@ -56,6 +62,7 @@ def html(report: Report) -> str:
         _bad,
         _latent,
         _coverage,
+        _elsewhere,
         _stops,
         _timelines,
         _requirements,
@@ -114,7 +121,7 @@ def _cover(report: Report) -> Markup:
         tag("h1", TITLE),
         tag("p", TESTED),
         said,
-        tag("p", MODELLED),
+        tag("p", report.setting),
         counts,
         meaning,
         _table(("this report", ""), report.versions()),
@@ -186,12 +193,36 @@ def _anchor(fault: Fault) -> str:
 
 
 def _bad(report: Report) -> Markup:
-    runs = [*report.dangerous, *report.late]
-    if not runs:
+    if not report.dangerous and not report.late:
         return tag("p", "There is none.")
-    return _table(
-        ("outcome", "what happened", "see it again"),
-        ((one.outcome.value, one.words, _replay(one)) for one in runs),
+    heads = ("outcome", "what happened", "see it again")
+    dangerous = _table(
+        heads, ((one.outcome.value, one.words, _replay(one)) for one in report.dangerous)
+    )
+    return joined(
+        dangerous if report.dangerous else tag("p", "No run was dangerous."),
+        tag("h3", f"Late: {len(report.late):,}"),
+        tag("p", LATE_WORDS),
+        *(
+            joined(
+                tag("p", one.why or tag("strong", "Nobody has explained these yet.")),
+                tag(
+                    "details",
+                    tag("summary", f"{counted_runs(one.runs)}, the longest stop "
+                        f"{one.most_ms:.0f} ms after the demand"),
+                    _table(heads, ((run.outcome.value, run.words, _replay(run))
+                                   for run in one.runs)),
+                ),
+            )
+            for one in report.late_by_reason()
+        ),
+    )  # fmt: skip
+
+
+def _elsewhere(_: Report) -> Markup:
+    return joined(
+        tag("p", ELSEWHERE_WORDS),
+        _table(("faults", "tried by", "found"), ELSEWHERE),
     )
 
 
@@ -230,10 +261,7 @@ def _hidden(faults: Sequence[Hidden], nothing: str) -> Markup:
 
 def _why(one: Hidden) -> Markup:
     if not one.explanation:
-        if one.found:
-            scenarios = sorted({result.plan.scenario for result in one.found})
-            return joined(f"It shows in {', '.join(scenarios)}, where what it breaks is used.")
-        return tag("strong", "Nobody has explained this one yet: look into it.")
+        return joined(shows_in(one)) if one.found else tag("strong", UNEXPLAINED)
     if not one.explanation.person:
         return joined(one.explanation.why)
     return joined(
@@ -392,6 +420,7 @@ def _faults(report: Report) -> Markup:
 def _repeat(report: Report) -> Markup:
     return joined(
         _table(("", ""), report.versions()),
+        tag("p", WHY_NOT_FASTER),
         tag("p", "All runs follow from the seed. The campaign again: "),
         tag("p", tag("code", report.again())),
         tag("p", "One run again, with all that happened:"),

@@ -3,20 +3,25 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from redbutton.bench.faults import ELSEWHERE
 from redbutton.bench.findings import Hidden
 from redbutton.bench.report import (
     COMPARABLE,
     COVERAGE,
-    MODELLED,
+    ELSEWHERE_WORDS,
+    LATE_WORDS,
     OUTCOMES,
     STOPS,
     TESTED,
     TITLE,
+    UNEXPLAINED,
     WORKSHEET,
     Grade,
     Report,
+    counted_runs,
     grade,
     percent,
+    shows_in,
     verdict,
 )
 from redbutton.bench.run import Outcome
@@ -29,6 +34,7 @@ COLOURS = {Grade.GOOD: GOOD, Grade.CAUTION: CAUTION, Grade.BAD: BAD}
 BLACK, GREY, PALE = (0, 0, 0), (90, 98, 112), (213, 217, 224)
 MUST_BE_OFF, ON, LOAD, STATE = (251, 233, 233), (74, 127, 193), (200, 50, 43), (201, 211, 224)
 STATES = [state.value for state in State]
+LATE_MOST = 12  # runs of one reason
 LABEL_MM, ROW_MM = 26.0, 3.6
 
 
@@ -48,6 +54,7 @@ def write(report: Report) -> bytes:
     _bad(paper, report)
     _latent(paper, report)
     _coverage(paper, report)
+    _elsewhere(paper)
     _stops(paper, report)
     _requirements(paper, report)
     _timelines(paper, report)
@@ -156,7 +163,7 @@ def _cover(paper: Paper, report: Report) -> None:
     for number, sentence in enumerate(verdict(report)):
         paper.text(sentence, 9 if number else 13, "" if number else "B",
                    COLOURS[grade(report)])  # fmt: skip
-    paper.text(MODELLED)
+    paper.text(report.setting)
     paper.table(
         ("runs with", "runs", *(outcome.value for outcome in Outcome)),
         ((words, runs, *outcomes) for words, runs, outcomes in report.counts()),
@@ -171,13 +178,23 @@ def _cover(paper: Paper, report: Report) -> None:
 
 def _bad(paper: Paper, report: Report) -> None:
     paper.pdf.add_page()
-    paper.heading("Late and dangerous runs")
-    rows = [(one.outcome.value, one.words, one.plan.id)
-            for one in (*report.dangerous, *report.late)]  # fmt: skip
-    if rows:
-        paper.table(("outcome", "what happened", "redbutton bench replay"), rows, (2, 5, 5))
+    paper.heading("Dangerous and late runs")
+    heads, widths = ("what happened", "redbutton bench replay"), (5, 6)
+    if report.dangerous:
+        rows = [(one.words, one.plan.id) for one in report.dangerous]
+        paper.table(heads, rows, widths)
     else:
-        paper.text("There is none.")
+        paper.text("No run was dangerous.")
+    if report.late:
+        paper.text(LATE_WORDS)
+    for one in report.late_by_reason():
+        paper.text(one.why or "Nobody has explained these yet.")
+        paper.text(
+            f"{counted_runs(one.runs)}, the longest stop {one.most_ms:.0f} ms after the demand:"
+        )
+        paper.table(heads, [(run.words, run.plan.id) for run in one.runs[:LATE_MOST]], widths)
+        if len(one.runs) > LATE_MOST:
+            paper.text("The others are in the HTML form of this report.")
 
 
 def _latent(paper: Paper, report: Report) -> None:
@@ -198,7 +215,7 @@ def _latent(paper: Paper, report: Report) -> None:
 
 def _why(one: Hidden) -> str:
     if not one.explanation:
-        return "Not explained."
+        return shows_in(one) if one.found else UNEXPLAINED
     person = f" A person: {one.explanation.person}" if one.explanation.person else ""
     return one.explanation.why + person
 
@@ -226,6 +243,12 @@ def _coverage(paper: Paper, report: Report) -> None:
         (6, 2, 4, 2, 2),
     )  # fmt: skip
     paper.text(COMPARABLE)
+
+
+def _elsewhere(paper: Paper) -> None:
+    paper.heading("What this bench does not model")
+    paper.text(ELSEWHERE_WORDS)
+    paper.table(("faults", "tried by", "found"), ELSEWHERE, (3, 3, 3))
 
 
 def _stops(paper: Paper, report: Report) -> None:

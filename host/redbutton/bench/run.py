@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from redbutton.bench.faults import Act, Fault, named
 from redbutton.bench.rig import Rig
@@ -73,13 +73,15 @@ class Moment(NamedTuple):
 
 class Result(Frozen):
     """`stop_ms`: from the demand until the load was off for good, None if there was no demand, or
-    it was not. `digest`: SHA-256 of everything that happened (`trace`), in order."""
+    it was not. `digest`: SHA-256 of everything that happened (`trace`), in order. `clock`: real on
+    a controller on a port, see redbutton.bench.real."""
 
     plan: Plan
     outcome: Outcome
     words: str
     stop_ms: float | None
     digest: str
+    clock: Literal["virtual", "real"] = "virtual"
 
 
 def parse(text: str) -> Plan:
@@ -140,10 +142,13 @@ def _carry_out(rig: Rig, scenario: Scenario, faults: Faults, phase: random.Rando
         if placed.lasts is not None:
             end = max(placed.at, 0) + placed.lasts
             due.setdefault(end, []).extend((offset, act) for act in fault.ends)
-    for ms in range(scenario.until):
-        for offset, act in due.get(ms, ()):
+    now = 0
+    for ms in sorted(ms for ms in due if ms < scenario.until):
+        rig.step(ms - now)
+        now = ms
+        for offset, act in due[ms]:
             _do(rig, (act,), offset)
-        rig.step(1)
+    rig.step(scenario.until - now)
 
 
 def _do(rig: Rig, acts: Iterable[Act], offset_us: int) -> None:

@@ -28,6 +28,7 @@ from typing_extensions import Self
 from redbutton import document
 from redbutton.checks.hazard import Hazard
 from redbutton.checks.rules import Rule
+from redbutton.conduct import ConductBounds
 from redbutton.document import Misplaced, Part, Where, only
 from redbutton.errors import ProfileWrong
 
@@ -317,9 +318,11 @@ class Place(Part):
 
 class Held(str, Enum):
     """What may wait for people. plan: one that the checks hold, for anything but a hazard that
-    has an entry of its own."""
+    has an entry of its own. profile: another one in place of this, see
+    `redbutton.approval.sealed`."""
 
     PLAN = "plan"
+    PROFILE = "profile"
 
 
 APPROVED = [one.value for kinds in (Held, Hazard) for one in kinds]  # the keys of approvals
@@ -362,7 +365,8 @@ class RobotProfile(Part):
     are. `deceleration` (m/s^2): what the brakes guarantee
     with the greatest load. `pose_age`: a pose that is older is none. `approvals`: by what needs
     them, a hazard or whatever else a plan is held for. `execution`: without it motion needs no
-    plan. `watch`: how often to look after what goes on without the robot, by hazard.
+    plan. `watch`: how often to look after what goes on without the robot, by hazard. `conduct`:
+    more of what is refused in a minute is a stop.
     """
 
     name: Name
@@ -391,6 +395,7 @@ class RobotProfile(Part):
     verbs: dict[Name, Words] = Field(default_factory=dict)
     text_without_screen: WithoutScreen = WithoutScreen.HOLD
     watch: dict[Hazard, Positive] = Field(default_factory=dict)
+    conduct: ConductBounds = Field(default_factory=ConductBounds)
 
     @field_validator("approvals", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from redbutton.checks.execution import RULE_WAYS, Course, Execution, TooManyWays
 from redbutton.checks.motion import STOP_LATENCY_S, JointPoint, MotionCheck, PersonSeen, Pose
 from redbutton.checks.own import plan_check_of
 from redbutton.checks.permission import Permission
@@ -82,6 +83,11 @@ class RequestCheck:
         self._meaning = meaning
         self._plans = plan_check_of(profile)
         self._permission = Permission(profile, self._plans) if profile else None
+        self._execution = (
+            Execution(profile, self._permission, self._plans.verbs)
+            if profile and self._permission
+            else None
+        )
         self._texts = TextScreen(self._plans)
 
     def judge(self, question: bytes) -> Verdict:
@@ -103,9 +109,19 @@ class RequestCheck:
         except Exception as error:
             return refused("request.error", f"it cannot be judged: {type(error).__name__}")
 
-    def actions(self, question: str) -> tuple[Action, ...]:
-        """The steps of the plan in a question that was judged; none if there is no plan."""
-        return self._plans.actions(json.loads(question).get("plan", ()))
+    def planned(self, question: bytes) -> tuple[Verdict, Course | None]:
+        """The verdict on a question, and what its plan leaves to do if it is not refused: None if
+        the profile asks for no plan, or the question has none. Never raises."""
+        verdict = self.judge(question)
+        if self._execution is None or verdict.verdict is Judgement.REFUSE:
+            return verdict, None
+        try:
+            plan = json.loads(question).get("plan", ())
+            return verdict, self._execution.course(self._plans.actions(plan))
+        except TooManyWays as error:
+            return refused(RULE_WAYS, str(error)), None
+        except Exception as error:
+            return refused("request.error", f"it cannot be judged: {type(error).__name__}"), None
 
     def _verdicts(self, given: dict[str, Any]) -> Iterator[Verdict]:
         world = given.get("world")
@@ -159,7 +175,14 @@ class RequestCheck:
             people = [PersonSeen.model_construct(x=p.x, y=p.y, stamp=0.0) for p in command.people]
         if not command.points:
             frame = command.frame or next(iter(self._profile.base_frames), "")
-            return check.twist(command.linear, command.angular, frame, 0.0, pose, people).verdict
+            said = check.twist(command.linear, command.angular, frame, 0.0, pose, people)
+            if said.allowed and said.linear is not None:
+                return Verdict(
+                    verdict=Judgement.ALLOW,
+                    rule="motion.clamp",
+                    reason=f"only cut to linear {said.linear}, angular {said.angular}",
+                )
+            return said.verdict
         points = [
             JointPoint(
                 point.positions, point.time, point.velocities, point.accelerations, point.effort

@@ -1,4 +1,4 @@
-"""The way of a plan: judged, held for people if it must be, allowed when they have approved it.
+"""The way of a plan that was judged: held for people if it must be, allowed when they approved it.
 
 Whoever asks about a held plan again is told how it stands; once enough people have approved it,
 the first to ask is allowed, and nobody after (SR-26).
@@ -9,10 +9,10 @@ Who must approve depends on what was objected to. Each hazard that the profile h
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 
-from redbutton.approval.ballot import Quorum, canonical
+from redbutton.approval.ballot import COMMAND_MAX, Quorum, canonical
 from redbutton.approval.desk import Desk, Standing
 from redbutton.checks.hazard import Hazard
 from redbutton.checks.profile import Approval, Held, RobotProfile, digest
@@ -20,6 +20,7 @@ from redbutton.checks.verdict import Judgement, Verdict, held, refused
 from redbutton.errors import ApprovalRefused
 
 LIFETIME_S = 300.0
+READ_MOST = 4 * COMMAND_MAX  # bytes; in its one form it may be shorter
 
 Approvals = Mapping[Held | Hazard, Approval]
 
@@ -39,8 +40,14 @@ def quorums_of(approvals: Approvals, hazards: Set[Hazard | None]) -> tuple[Quoru
 
 
 def desk_of(profile: RobotProfile) -> Desk | None:
-    """With the keys of all whom the profile's `approvals` name; None if there are none."""
-    names = {name for approval in profile.approvals.values() for name in approval.names}
+    """With the keys of all whom the profile's `approvals` name for plans; None if there are
+    none."""
+    names = {
+        name
+        for what, approval in profile.approvals.items()
+        if what is not Held.PROFILE
+        for name in approval.names
+    }
     if not names:
         return None
     keys = {name: base64.b64decode(profile.approvers[name]) for name in sorted(names)}
@@ -52,30 +59,29 @@ class Review:
 
     def __init__(
         self,
-        judge: Callable[[bytes], Verdict],
         desk: Desk | None = None,
         approvals: Approvals = MappingProxyType({}),
         lifetime_s: float = LIFETIME_S,
     ) -> None:
-        """`judge`: of a question in JSON. `desk`: None if nobody could approve. `approvals`: the
-        profile's. `lifetime_s`: how long a plan waits for people."""
-        self._judge = judge
+        """`desk`: None if nobody could approve. `approvals`: the profile's. `lifetime_s`: how long
+        a plan waits for people."""
         self._desk = desk
         self._approvals = approvals
         self._lifetime_s = lifetime_s
         self._held: dict[bytes, str] = {}
 
-    def answer(self, question: str, now: float) -> Verdict:
-        """The verdict on {"plan", "world", "text"} in JSON. Never raises."""
-        data = question.encode(errors="replace")
-        verdict = self._judge(data)
+    def answer(self, question: bytes, verdict: Verdict, now: float) -> Verdict:
+        """What is told of a question ({"plan", "world", "text"} in JSON) on which this is the
+        checks' verdict. Never raises."""
         if verdict.verdict is not Judgement.HOLD:
             return verdict
         quorums = quorums_of(self._approvals, verdict.hazards)
         if self._desk is None or not quorums:
             return _because(verdict, "the profile names nobody who may approve it")
+        if len(question) > READ_MOST:
+            return refused("approval", f"it is held, and too long for people: {COMMAND_MAX} bytes")
         try:
-            command = canonical(json.loads(data))
+            command = canonical(json.loads(question))
         except (ValueError, RecursionError):
             return refused("approval", "it is held, and has no one form that people could approve")
         case = self._held.get(command)

@@ -150,8 +150,8 @@ class Stage:
         """`domain`: the planner's ROS domain; the robot's is the next, or the same if it must.
 
         `players`: a planner and a robot. `vouches`: wait until the gate makes a heartbeat.
-        `parameters`, `arguments`: more of them for the gate. `board`: settings of the virtual
-        board.
+        `parameters`, `arguments`: more of them for the gate; `arguments`: for `redbutton run` too.
+        `board`: settings of the virtual board.
         """
         if ros and not ros_is_here():
             raise MissingTool("no ROS 2 here: rclpy, redbutton_msgs and redbutton_ros must import")
@@ -210,6 +210,7 @@ class Stage:
         """Start the owner of the port, the ROS gate or `redbutton run`, and wait until it hears
         the controller; NoContact with what it said if it does not."""
         arguments = ["-m", "redbutton.cli", "run", "-p", str(self.port), "-k", str(self.key_file)]
+        arguments += self._arguments
         if self.ros:
             given = [f"{name}:={value}" for name, value in self.parameters.items()]
             arguments = [*self.gate_module, "--ros-args", *self._arguments]

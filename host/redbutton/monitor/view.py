@@ -189,6 +189,8 @@ def _attention(state: SafetyState, width: int) -> list[Text]:
         wrong = [state.problem]
     if state.journal_fails:
         wrong.append("the controller's journal FAILS to write flash")
+    if state.record_fails:
+        wrong.append("the host's record FAILS: what happens is not recorded")
     return [line for text in wrong for line in _fields("attention", text, width, "bold yellow")]
 
 

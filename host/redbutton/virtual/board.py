@@ -6,10 +6,12 @@ the same in every run; `RealTimeBoard` follows the wall clock and offers a pseud
 """
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import threading
@@ -27,6 +29,7 @@ from redbutton.virtual.cable import Cable
 SHIM = Path(__file__).parent / "shim"
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 END_S = 2.0
+COMMAND_SIZE = 96  # bytes of a line to the shim, see world.py
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,17 @@ def interpreter() -> str:
     return found
 
 
+def _quick_interpreter() -> list[str]:
+    """The same, as a command: where it is a package of Python's, without what Python loads for
+    itself, which takes longer than the firmware does to start."""
+    if Path(interpreter()).parent == Path(sysconfig.get_path("scripts")):
+        with contextlib.suppress(ImportError):
+            folder = Path(importlib.import_module("micropython_unix").__file__ or "").parent
+            start = f"import sys; sys.path.append({str(folder)!r}); import micropython_unix"
+            return [sys.executable, "-I", "-S", "-c", f"{start}; micropython_unix.main()"]
+    return [interpreter()]
+
+
 class VirtualBoard:
     """A process of its own with firmware, plant and flash. Use as a context manager."""
 
@@ -61,11 +75,13 @@ class VirtualBoard:
         seed: int = 1,
         heartbeat_timeout_ms: int = 100,
         stop_delay_ms: int = 0,
+        witness_key: bytes | None = None,
         flash: Path | None = None,
         firmware: tuple[Path, ...] = (FIRMWARE,),
         before: dict[str, int] | None = None,
     ) -> None:
-        """`key` is provisioned (None: no settings). `flash` is kept if given, else made and lost.
+        """`key` and `witness_key` are provisioned (None: no settings; none). `flash` is kept if
+        given, else made and lost.
 
         `firmware`: folders whose files are put on the flash, of two by one name the first; none
         to leave what is there.
@@ -78,6 +94,7 @@ class VirtualBoard:
                 "key": key.hex(),
                 "heartbeat_timeout_ms": heartbeat_timeout_ms,
                 "stop_delay_ms": stop_delay_ms,
+                "witness_key": witness_key.hex() if witness_key else None,
             }
             (self.flash / "settings.json").write_text(json.dumps(settings))
         for folder in reversed(firmware):
@@ -86,13 +103,14 @@ class VirtualBoard:
         self.changes: list[Change] = []
         self.resets: list[str] = []
         self.errors: list[str] = []
+        self.started_us = 0  # time.monotonic() when virtual time began
         self.values = {"supply": 1, "contact_a": 1, "contact_b": 1, "mirror_1": 1, "mirror_2": 1}
         path = [SHIM, "", ".frozen"]
         command_out, self._to = os.pipe()
         self._from, trace_in = os.pipe()
         self._process = subprocess.Popen(
             [
-                interpreter(),
+                *_quick_interpreter(),
                 str(SHIM / "run.py"),
                 mode,
                 str(seed),
@@ -176,7 +194,7 @@ class VirtualBoard:
 
     def _command(self, text: str) -> None:
         try:
-            os.write(self._to, text.encode() + b"\n")
+            os.write(self._to, text.encode().ljust(COMMAND_SIZE - 1) + b"\n")
         except BrokenPipeError:
             raise NoContact("the virtual board's process is gone") from None
 
@@ -197,6 +215,8 @@ class VirtualBoard:
             self.resets.append(rest)
         elif kind == "error":
             self.errors.append(rest)
+        elif kind == "start":
+            self.started_us = int(rest)
         return kind
 
 
@@ -215,8 +235,14 @@ class LockStepBoard(VirtualBoard):
 
     def advance(self, ms: float) -> bytes:
         """Let the world go on; the bytes that the firmware sent meanwhile."""
-        self.now_us += int(ms * 1000)
-        self._command(f"go {self.now_us}")
+        return self._go(f"go {self.now_us + int(ms * 1000)}")
+
+    def listen(self, ms: int) -> bytes:
+        """As `advance`, but no further than to the end of the ms in which something was sent."""
+        return self._go(f"listen {self.now_us + ms * 1000}")
+
+    def _go(self, command: str) -> bytes:
+        self._command(command)
         sent = b""
         idle = False
         while not idle:
@@ -227,7 +253,8 @@ class LockStepBoard(VirtualBoard):
                 raise NoContact(f"the virtual board's process is gone: {last[-300:]}")
             for line in lines:
                 if self._note(line) == "idle":
-                    idle = int(line.split()[1]) >= self.now_us
+                    self.now_us = int(line.split()[1])
+                    idle = True
         return sent + self._drain()
 
     def write(self, data: bytes) -> None:
@@ -275,6 +302,8 @@ class RealTimeBoard(VirtualBoard):
         self.cable = Cable(port, self.serial_in, self.serial_out, self.touch)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self.started_us), END_S)
 
     def close(self) -> None:
         self.cable.close()
@@ -283,9 +312,9 @@ class RealTimeBoard(VirtualBoard):
         self._listener.join(END_S)
         super().close()
 
-    def act(self, name: str, value: int) -> None:
-        """A person or a fault acts now. See `Plant.act`."""
-        self._command(f"act {name} {value}")
+    def act(self, name: str, value: int, at_us: int | None = None) -> None:
+        """A person or a fault acts now, or at a moment of virtual time. See `Plant.act`."""
+        self._command(f"act {name} {value}" if at_us is None else f"at {at_us} {name} {value}")
 
     def power_cycle(self) -> None:
         """Take the board's power away and give it back: its port goes, and comes anew."""

@@ -17,7 +17,8 @@ class Cable:
 
     The host opens the link at `port` with pyserial like any serial port. Unplugged, the terminal
     is gone (the host sees a hang-up) and the board's output is lost, as on USB. The last bytes
-    that the host sent are kept in `heard`, for whoever wants to replay them.
+    that the host sent are kept in `heard`, for whoever wants to replay them. `tap` is called in
+    that thread with all that goes by, and whether it goes to the board.
     """
 
     HEARD_MAX = 16384
@@ -39,6 +40,7 @@ class Cable:
         self._master: int | None = None
         self._over = False
         self.heard = b""
+        self.tap: Callable[[bool, bytes], None] | None = None
         self.plug()
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
@@ -131,10 +133,17 @@ class Cable:
                         data = _read(master) or b""
                         self.heard = (self.heard + data)[-self.HEARD_MAX :]
                         to_board += data
+                        self._tell(True, data)
                     if master in free:
-                        to_host = to_host[_write(master, to_host) :]
+                        sent = _write(master, to_host)
+                        self._tell(False, to_host[:sent])
+                        to_host = to_host[sent:]
             if self._board_in in free:
                 to_board = to_board[_write(self._board_in, to_board) :]
+
+    def _tell(self, to_board: bool, data: bytes) -> None:
+        if self.tap is not None:
+            self.tap(to_board, data)
 
 
 def _read(handle: int) -> bytes | None:

@@ -15,6 +15,7 @@ from redbutton import key
 from redbutton.errors import RedbuttonError
 from redbutton.virtual.board import Change, RealTimeBoard
 from redbutton.virtual.hands import Hands, hands_path
+from redbutton.virtual.probe import VirtualProbe
 
 SHOWN = ("load", "contact_a", "contact_b", "relay_1", "relay_2", "supply", "key", "reset")
 Say = Callable[..., None]
@@ -27,6 +28,7 @@ def run(
     stop_delay_ms: int,
     heartbeat_timeout_ms: int,
     say: Say,
+    probe_link: Path | None = None,
 ) -> None:
     """Until `quit` or a signal. At the end of standard input it goes on, for scripts."""
     with tempfile.TemporaryDirectory(prefix="redbutton-") as folder:
@@ -35,10 +37,8 @@ def run(
         link_key = key.load(keys) if keys.exists() else key.create(keys)
         if flash is not None:
             flash.mkdir(parents=True, exist_ok=True)
-        if not port.parent.is_dir() or not os.access(port.parent, os.W_OK):
-            raise RedbuttonError(f"cannot link a port at {port}: no such folder, or not writable")
-        if port.exists() and not port.is_symlink():
-            raise RedbuttonError(f"cannot link a port at {port}: there is a file of that name")
+        for link in (port,) if probe_link is None else (port, probe_link):
+            _check_link(link)
         over = threading.Event()
 
         def end(number: int, frame: FrameType | None) -> None:
@@ -62,18 +62,37 @@ def run(
                 pid=board.pid,
             )
             say(f"now: redbutton run --port {port} --key-file {keys}", event="hint")
-            threading.Thread(target=_obey, args=(board, over, say), daemon=True).start()
-            with _hands(board, port, say):
+            with _probe(board, probe_link, say) as probe, _hands(board, probe, port, say):
+                threading.Thread(target=_obey, args=(board, probe, over, say), daemon=True).start()
                 while not over.wait(0.2):
                     if not board.alive:
                         raise RedbuttonError("the firmware's interpreter ended by itself")
 
 
-def _hands(board: RealTimeBoard, port: Path, say: Say) -> AbstractContextManager[object]:
+def _check_link(link: Path) -> None:
+    if not link.parent.is_dir() or not os.access(link.parent, os.W_OK):
+        raise RedbuttonError(f"cannot link a port at {link}: no such folder, or not writable")
+    if link.exists() and not link.is_symlink():
+        raise RedbuttonError(f"cannot link a port at {link}: there is a file of that name")
+
+
+def _probe(
+    board: RealTimeBoard, link: Path | None, say: Say
+) -> AbstractContextManager[VirtualProbe | None]:
+    """The bench's probe, wired to the board in place of its button, keys and supply."""
+    if link is None:
+        return nullcontext()
+    say(f"probe on {link}: the board is released until a bench speaks to it", event="probe")
+    return VirtualProbe(board, link)
+
+
+def _hands(
+    board: RealTimeBoard, probe: VirtualProbe | None, port: Path, say: Say
+) -> AbstractContextManager[object]:
     """Hands for other programs of this user; without them, as on a path too long, it goes on."""
     path = hands_path(str(port))
     try:
-        return Hands(path, lambda words: command(board, words))
+        return Hands(path, lambda words: command(board, words, probe))
     except RedbuttonError as error:
         say(str(error), event="error", error=str(error))
         return nullcontext()
@@ -91,7 +110,9 @@ def _show(change: Change, say: Say) -> None:
         )
 
 
-def _obey(board: RealTimeBoard, over: threading.Event, say: Say) -> None:
+def _obey(
+    board: RealTimeBoard, probe: VirtualProbe | None, over: threading.Event, say: Say
+) -> None:
     for line in sys.stdin:
         words = line.split()
         if not words:
@@ -99,7 +120,7 @@ def _obey(board: RealTimeBoard, over: threading.Event, say: Say) -> None:
         if words == ["quit"]:
             break
         try:
-            command(board, words)
+            command(board, words, probe)
         except (RedbuttonError, ValueError) as error:
             say(f"{line.strip()}: {error}", event="error", error=str(error))
     else:
@@ -107,7 +128,7 @@ def _obey(board: RealTimeBoard, over: threading.Event, say: Say) -> None:
     over.set()
 
 
-def command(board: RealTimeBoard, words: list[str]) -> None:
+def command(board: RealTimeBoard, words: list[str], probe: VirtualProbe | None = None) -> None:
     """Do what one line says; ValueError if it says nothing that can be done."""
     simple: dict[str, Callable[[], Any]] = {
         "press": board.press,
@@ -126,8 +147,11 @@ def command(board: RealTimeBoard, words: list[str]) -> None:
             board.act(f"stick:{signal_name}", int(level))
         case ["free", signal_name]:
             board.act(f"stick:{signal_name}", -1)
+        case ["cut" | "short" | "cross" | "mend", *_] if probe is not None:
+            probe.wire(words)
         case _:
             raise ValueError(
                 "not a command: press, release, reset, unplug, plug, power, key on|off, "
-                "supply on|off, stick SIGNAL 0|1, free SIGNAL, quit"
+                "supply on|off, stick SIGNAL 0|1, free SIGNAL, quit; with a probe cut WIRE, "
+                "short WIRE, cross WIRE WIRE, mend"
             )

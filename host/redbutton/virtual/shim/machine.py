@@ -65,7 +65,8 @@ class Pin:
             except Exception:
                 world.world.falling.pop(name, None)
 
-        world.world.falling[name] = fall
+        if name not in world.world.lost:
+            world.world.falling[name] = fall
         return Interrupt(name, trigger)
 
 
@@ -138,4 +139,6 @@ def reset_cause():
 
 
 def unique_id():
-    return b"VIRTUAL1"
+    """In real time another one: there the chip's clock stands still while the computer is too
+    busy, and the host must know that before it takes it for a wrong one."""
+    return b"VIRTUAL1" if world.world.realtime else b"LOCKSTEP"

@@ -59,12 +59,15 @@ STUCK = (
     "switch_2",
     "watchdog",
     "latch",
+    "k2_pin",
+    "supply",
 )
 
 
 # Inputs of the chip: a fault of the pin, or of the wire to it, holds one at a level.
 INPUTS = ("contact_a", "contact_b", "mirror_1", "mirror_2", "reset", "key", "supply")
 BUTTON = ("contact_a", "contact_b")
+SHORTED = {"button": BUTTON, "mirror": MIRROR}  # what may touch each other
 # What a fault makes slower or faster, in microseconds; by relay where there are two.
 TIMES = {
     "pull_in_1": PULL_IN_US,
@@ -91,7 +94,7 @@ class Plant:
         self._free = {}  # what each signal would be if nothing were stuck
         self._stuck = {}
         self._pins = {}  # inputs that do not follow what they are wired to
-        self._shorted = 0  # the wires of the button's contacts touch each other
+        self._shorted = {}  # inputs whose wires touch each other, by name
         self._times = dict(TIMES)
         self._bouncing = {}  # contacts that bounce when they move, and how long
         self._fell = fell
@@ -136,9 +139,9 @@ class Plant:
         "button" (1 pressed), "reset" (1 pressed), "key" (1 maintenance), "supply" (1 there);
         "stick:SIGNAL" holds a contact at `value` whatever moves it, and frees it with -1.
         "pin:INPUT" does so with what the chip sees. "short:button" (1): the wires of both contacts
-        touch, so that both inputs follow either. "time:NAME" is one of TIMES from now on, in us;
-        -1: as it should be. "bounce:CONTACT": so long, in us, a relay's contact bounces when it
-        moves. ValueError for anything else.
+        touch, so that both inputs follow either; "short:mirror": those of the mirror contacts.
+        "time:NAME" is one of TIMES from now on, in us; -1: as it should be. "bounce:CONTACT": so
+        long, in us, a contact bounces when it moves. ValueError for anything else.
         """
         if name == "button":
             self._bounce("contact_a", value ^ 1, self.now)
@@ -152,12 +155,13 @@ class Plant:
         elif name.startswith("pin:") and name[4:] in INPUTS:
             self._pins[name[4:]] = value
             self._look()
-        elif name == "short:button":
-            self._shorted = value
+        elif name.startswith("short:") and name[6:] in SHORTED:
+            for wire in SHORTED[name[6:]]:
+                self._shorted[wire] = SHORTED[name[6:]] if value else ()
             self._look()
         elif name.startswith("time:") and name[5:] in TIMES:
             self._times[name[5:]] = TIMES[name[5:]] if value < 0 else value
-        elif name.startswith("bounce:") and name[7:] in CONTACT + MIRROR:
+        elif name.startswith("bounce:") and name[7:] in CONTACT + MIRROR + BUTTON:
             self._bouncing[name[7:]] = value
         else:
             raise ValueError("the plant has no action " + name)
@@ -165,7 +169,9 @@ class Plant:
 
     def _bounce(self, name, value, start):
         self.at(start, self._contact, name, value)
-        for offset in BOUNCE_US:
+        lasts = self._bouncing.get(name, 0)
+        times = [lasts * i // 8 for i in range(1, 9)] if lasts else BOUNCE_US
+        for offset in times:
             value ^= 1
             self.at(start + offset, self._contact, name, value)
 
@@ -325,8 +331,9 @@ class Plant:
         level = self._pins.get(name, -1)
         if level >= 0:
             return level
-        if self._shorted and name in BUTTON:
-            return (self.value["contact_a"] | self.value["contact_b"]) & self.value["supply"]
+        touching = self._shorted.get(name)
+        if touching:
+            return (self.value[touching[0]] | self.value[touching[1]]) & self.value["supply"]
         if name in ("reset", "key", "supply"):
             return self.value[name]
         return self.value[name] & self.value["supply"]

@@ -57,9 +57,17 @@ def count_work(this):
         this.work["bytes"] += count
         return count
 
+    flush_lines = board.Port.flush
+
+    def flush(port):
+        this.sent = this.sent or not port.idle
+        flush_lines(port)
+
     board.Port.read = read
+    board.Port.flush = flush
     wire.decode = counted("frames", wire.decode)
     wire.Signer.tag = counted("tags", wire.Signer.tag)
+    wire.Signer.witness = counted("tags", wire.Signer.witness)
 
 
 def script(this, name, names):
@@ -106,7 +114,7 @@ for word in sys.argv[5:]:
 cause = None
 while True:
     try:
-        if cause == "boot loader":
+        if cause in ("boot loader", "power lost"):
             this.stay_dead()
         if cause is not None:
             this.sleep(BOOT_US)

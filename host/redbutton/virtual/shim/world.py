@@ -6,8 +6,11 @@ follows the wall clock; if this process was late, the ticks that it missed are m
 so that a busy machine never looks to the firmware like a slow chip.
 
 Lines in, on `commands`:   act NAME VALUE | at MICROSECONDS NAME VALUE | go MICROSECONDS
-                           | power | touch | stats | variables | quit
-Lines out, on `trace`:     trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
+                           | listen MICROSECONDS (as go, but no further than to the end of the
+                           millisecond in which the firmware may have sent something)
+                           | lose SIGNAL | power | touch | stats | variables | quit
+                           each filled up with spaces to COMMAND_SIZE bytes: one call reads it
+Lines out, on `trace`:     start WALL_US | trace VIRTUAL_US WALL_US SIGNAL VALUE | idle VIRTUAL_US
                            | stats JSON | variables JSON | reset CAUSE | error TEXT
 WALL_US is the machine's monotonic clock, comparable between processes.
 
@@ -17,6 +20,7 @@ WALL_US is the machine's monotonic clock, comparable between processes.
 | chip:deaf | us | the same, and interrupts wait |
 | chip:clock | permille | all that the chip's clock drives goes faster or slower |
 | chip:watchdog | 0 or 1 | the chip's watchdog bites never, or as it should |
+| chip:power | 0 or 1 | the board's power is gone until it comes back |
 | chip:flip:VARIABLE | bit | one bit of a variable of the firmware is the other way round |
 | any other | | see `Plant.act` |
 """
@@ -29,6 +33,7 @@ import micropython
 import utime
 from plant import LAMPS, Plant
 
+COMMAND_SIZE = 96
 LATENESS_STEPS_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 
 
@@ -44,6 +49,8 @@ class World:
         self._lateness = [0] * (len(LATENESS_STEPS_US) + 1)
         self._latest = 0
         self._granted = 0
+        self._listening_since = None  # in lock-step: the outside waits for what is sent
+        self.sent = False  # something, perhaps, since the firmware slept
         self._in = open(commands, "rb", 0)
         self._out = open(trace, "wb", 0)
         self._poll = select.poll()
@@ -58,6 +65,7 @@ class World:
         self.thrown = None  # out of a scheduled call
         self._touched = False
         self.falling = {}  # interrupt handlers by signal
+        self.lost = set()  # signals that raise no interrupt any more
         self.controller = None  # the firmware's, for faults of its memory
         self._hang = 0  # us that the processor will stand still
         self._deaf = False
@@ -66,6 +74,7 @@ class World:
         self._chip_base = 0  # the chip's time, when its clock last changed
         self._changed = 0  # and the plant's then
         self._bites = True
+        self._say(f"start {self._start}")
 
     def _say(self, text):
         self._out.write((text + "\n").encode())
@@ -101,6 +110,8 @@ class World:
             self._permille = value
         elif name == "chip:watchdog":
             self._bites = bool(value)
+        elif name == "chip:power":
+            self._reset("power up" if value else "power lost")
         elif name.startswith("chip:flip:"):
             self._flip(name[10:].split("."), value)
         else:
@@ -161,6 +172,9 @@ class World:
         if self.thrown is not None:
             raise self.thrown
         self._account()
+        if self.sent or self.controller is None:
+            self.sent = False
+            self._let_read()
         self._advance(self.plant.now + self.lasts(microseconds))
         while self._hang:
             hang, self._hang = self._hang, 0
@@ -212,6 +226,12 @@ class World:
         self._lateness[step] += 1
         self._latest = max(self._latest, microseconds)
 
+    def _let_read(self):
+        """The outside wants to go on only when it has read what was sent."""
+        if self._listening_since is not None:
+            ticks = (self.plant.now - self._listening_since + 999) // 1000
+            self._granted = min(self._granted, self._listening_since + ticks * 1000)
+
     def _await_grant(self):
         """Lock-step: everything that was granted is done; wait for more. True if time moved."""
         self.plant.advance(self._granted)
@@ -226,8 +246,8 @@ class World:
             self._read()
 
     def _read(self):
-        data = self._in.readline()
-        if not data:
+        data = self._in.read(COMMAND_SIZE)
+        if len(data) < COMMAND_SIZE:
             self.end()
         words = data.decode().split()
         try:
@@ -242,6 +262,7 @@ class World:
                 self.plant.advance(max(self.plant.now, self._wall()))
             self._act(words[1], int(words[2]))
         elif words[0] == "lose":
+            self.lost.add(words[1])
             self.falling.pop(words[1], None)
         elif words[0] == "at":
             self.plant.at(int(words[1]), self._act, words[2], int(words[3]))
@@ -249,7 +270,8 @@ class World:
             self._reset("power up")
         elif words[0] == "touch":
             self._touch()
-        elif words[0] == "go":
+        elif words[0] in ("go", "listen"):
+            self._listening_since = self._granted if words[0] == "listen" else None
             self._granted = int(words[1])
         elif words[0] == "stats":
             self._say("stats " + json.dumps(self._stats()))

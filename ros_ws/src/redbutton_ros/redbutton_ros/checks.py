@@ -23,12 +23,11 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 
-from redbutton.checks.execution import Execution
+from redbutton.checks.execution import Course, Execution
 from redbutton.checks.goal import Goal, Seen, Trajectory
 from redbutton.checks.motion import JointPoint, MotionCheck, MotionVerdict, PersonSeen, Pose
 from redbutton.checks.own import plan_check_of
 from redbutton.checks.permission import Permission
-from redbutton.checks.plan import Action
 from redbutton.checks.profile import RobotProfile
 from redbutton.checks.verdict import Verdict, refused
 from redbutton.crossing import JOINT_TRAJECTORY, Crossing, Side
@@ -140,9 +139,9 @@ class Checks:
             entry.name: MotionCheck(profile, latency, planned) for entry in crossing.actions
         }
 
-    def begin(self, plan: Sequence[Action], now: float) -> None:
+    def begin(self, course: Course, now: float) -> None:
         """This plan was allowed, and is the one to be carried out."""
-        self._execution.begin(plan, self._seen.pose, now)
+        self._execution.begin(course, self._seen.pose, now)
 
     def stopped(self) -> None:
         """No plan is carried out any more."""

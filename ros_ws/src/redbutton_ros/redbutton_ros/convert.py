@@ -49,18 +49,21 @@ def to_message(state: SafetyState, gate: Gate, conduct: Conduct, now_ns: int) ->
     message.commands_passed = gate.passed
     message.commands_refused = gate.refused
     message.refusal = gate.refusal
+    message.requested = state.requested or ""
+    message.notices = list(state.notices)
     message.withheld = list(conduct.withheld)
     message.hung = conduct.hung
     message.single_domain = conduct.single_domain
     message.journal_fails = state.journal_fails
+    message.record_fails = state.record_fails
     message.vda5050_e_stop = "NONE" if state.running else "MANUAL"
     return message
 
 
 def to_diagnostics(
-    state: SafetyState, conduct: Conduct, inputs: dict[str, str], board: str, now_ns: int
+    state: SafetyState, conduct: Conduct, more: dict[str, str], board: str, now_ns: int
 ) -> DiagnosticArray:
-    """Controller and gate for /diagnostics. `inputs`: what is to be said of each, by name."""
+    """Controller and gate for /diagnostics. `more`: what else is to be said of the gate."""
     array = DiagnosticArray()
     array.header.stamp = _time(now_ns)
     array.status = [
@@ -72,6 +75,7 @@ def to_diagnostics(
             {
                 "causes": ", ".join(state.causes),
                 "present": ", ".join(state.present),
+                "requested": state.requested or "",
                 "age (ms)": "" if state.age_ms is None else f"{state.age_ms:.0f}",
                 "heartbeat age (ms)": str(state.heartbeat_age_ms or ""),
                 "journal": "fails" if state.journal_fails else "ok",
@@ -79,12 +83,14 @@ def to_diagnostics(
         ),
         _status(
             "gate",
-            *_gate_level(conduct),
+            *_gate_level(state, conduct),
             board,
             {
                 "domains": "one" if conduct.single_domain else "two",
                 "hung": conduct.hung,
-                **{f"input {name}": said for name, said in inputs.items()},
+                "notices": "; ".join(state.notices),
+                "record": "fails" if state.record_fails else "ok",
+                **more,
             },
         ),
     ]
@@ -99,9 +105,11 @@ def _controller_level(state: SafetyState) -> bytes:
     return bytes(DiagnosticStatus.ERROR if state.state is State.LOCKOUT else DiagnosticStatus.WARN)
 
 
-def _gate_level(conduct: Conduct) -> tuple[bytes, str]:
+def _gate_level(state: SafetyState, conduct: Conduct) -> tuple[bytes, str]:
     if conduct.withheld:
         return bytes(DiagnosticStatus.ERROR), "no heartbeat: " + "; ".join(conduct.withheld)
+    if state.record_fails:
+        return bytes(DiagnosticStatus.WARN), "what happens is not recorded"
     if conduct.single_domain:
         return (
             bytes(DiagnosticStatus.WARN),

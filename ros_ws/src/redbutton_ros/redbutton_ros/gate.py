@@ -28,27 +28,32 @@ transitions would be services that say when it may work, beside the one authorit
 import math
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import rclpy
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
-from redbutton import attestation, key
-from redbutton.checks.plan import Action
-from redbutton.checks.profile import load as load_profile
+from redbutton import attestation, configuration, key
+from redbutton.approval import sealed
+from redbutton.checks.execution import Course
+from redbutton.checks.judge import NOT_JUDGED
+from redbutton.checks.profile import RobotProfile
 from redbutton.checks.verdict import ALLOWED, Judgement
+from redbutton.conduct import ConductWatch, Offence
 from redbutton.crossing import Input, Side, TopicBack
 from redbutton.gate import Gate
 from redbutton.model import State
-from redbutton.owner import Owner
-from redbutton.plain import plain
+from redbutton.owner import ConductExceeded, Owner
+from redbutton.planner_unit import PlannerActed, unit_of
+from redbutton.record.diary import digest_of, open_diary
 from redbutton.session import Fault, Hello, Transition
+from redbutton.stop_log import StopRequested
 from redbutton_msgs.srv import CheckPlan
 from redbutton_ros import settings
 from redbutton_ros.actions import ActionProxy
@@ -69,6 +74,10 @@ HANG_S = 0.1  # a turn that comes later than this has hung
 ALIVE = "planner/alive"
 ENCLAVE = "--enclave"
 STILL = 0.01  # m/s, rad/s: standstill
+PLAN_OFFENCES = {
+    CheckPlan.Response.REFUSE: Offence.REFUSED,
+    CheckPlan.Response.HOLD: Offence.HELD,
+}
 
 
 class GateNodes:
@@ -94,10 +103,28 @@ class GateNodes:
             )
         else:
             self._planner = self._node_in(own["planner_domain"])
-        profile = load_profile(Path(own["profile"])) if own["profile"] else None
+        profile = self._profile(own)
         keys = Path(own["key_file"] or key.default_file())
-        self._port = Owner(own["port"] or None, key.load(keys), attestation.expected(keys))
+        self._offences = ConductWatch(profile.conduct if profile else None)
+        link_key = key.load_private(keys)
+        self._record = open_diary(own["record"] or None)
+        self._opened.callback(self._record.close)
+        if not self._record.on:
+            self._logger.warning("nothing is recorded: see redbutton log init")
+        self._port = Owner(
+            own["port"] or None,
+            link_key,
+            attestation.expected(keys),
+            planner=unit_of(configuration.load().planner),
+            conduct=self._offences,
+            record=self._record,
+        )
         self._opened.callback(self._port.close)
+        self._record.begin(
+            port=self._port.port,
+            profile=digest_of(Path(own["profile"]) if own["profile"] else None),
+            parameters=own,
+        )
         now = time.monotonic()
         self._crossing = crossing
         self._gate = Gate(
@@ -105,6 +132,7 @@ class GateNodes:
             [action.name for action in crossing.actions],
             own["command_age"],
             own["rest"],
+            self._offences,
         )
         self._conduct = Conduct(single_domain=crossing.single_domain)
         self._shown: tuple[object, ...] | None = None
@@ -125,10 +153,16 @@ class GateNodes:
 
         sides = {Side.PLANNER: self._planner, Side.ROBOT: self._robot}
         self._checks = Checks(self._robot, crossing, profile, own) if profile else None
-        self._plans = Plans(self._robot, profile, own, self._begin_plan)
+        self._plans = Plans(self._robot, profile, own, self._begin_plan, self._record)
         self._opened.callback(self._plans.close)
         self._motion = Motion(
-            crossing, sides, self._gate, self._port.state, own["deceleration"], self._checks
+            crossing,
+            sides,
+            self._gate,
+            self._port.state,
+            own["deceleration"],
+            self._checks,
+            self._record,
         )
         self._actions = [
             ActionProxy(action, self._planner, self._robot, self._goal_passes)
@@ -138,7 +172,12 @@ class GateNodes:
             self._bring_back(back)
         self._reports = Reports(self.nodes)
         self._stops = StopServices(self.nodes, self._request_stop)
-        self._planner.create_service(CheckPlan, "estop/check_plan", self._on_check_plan)
+        self._planner.create_service(
+            CheckPlan,
+            "estop/check_plan",
+            self._on_check_plan,
+            callback_group=ReentrantCallbackGroup(),  # it waits for the process that judges
+        )
         if ALIVE in self._must_hear:
             self._planner.create_subscription(Empty, ALIVE, self._on_alive, 10)
         if self._odometry:
@@ -147,7 +186,7 @@ class GateNodes:
             )
         guarded = [*self._motion.topics, *self._reports.guarded]
         self._strangers = Strangers(self._robot, guarded if own["watch_strangers"] else [], now)
-        self._stranger_known = False
+        self._strangers_known: set[str] = set()
         self._robot.create_timer(TURN_S, self._turn)
 
     @property
@@ -169,6 +208,16 @@ class GateNodes:
             parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
 
+    def _profile(self, own: dict[str, Any]) -> RobotProfile | None:
+        """Of the robot, if it may be in force; said aloud if it was not before."""
+        if not own["profile"]:
+            return None
+        file = Path(own["profile_in_force"] or sealed.DEFAULT_FILE)
+        profile, how = sealed.admit(Path(own["profile"]), file)
+        if how:
+            self._logger.warning(f"another profile is in force: {how}")
+        return profile
+
     def _bring_back(self, back: TopicBack) -> None:
         """Hand a topic of the robot's on to the planner, as it is on the wire."""
         kind = load(back.type)
@@ -184,10 +233,11 @@ class GateNodes:
         state = self._port.state()
         ran = self._gate.running
         running = self._gate.observe(state, now)
-        if ran and not running:
+        if ran != running:
             self._plans.stopped()
-        if ran != running and self._checks is not None:
-            self._checks.stopped()  # a plan from before the reset is none either
+            if self._checks is not None:
+                self._checks.stopped()  # a plan from before the reset is none either
+        self._plans.turn(now)
         self._motion.turn(state, now)
         for action in self._actions:
             action.turn(None if running else f"stop: {state.sentence()}", now)
@@ -196,12 +246,12 @@ class GateNodes:
         if shown != self._shown or now >= self._repeat:
             self._shown, self._repeat = shown, now + REPEAT_S
             self._look_around(now)
-            self._plans.turn(now)
             self._reports.tell(state, self._gate, self._conduct)
         if now >= self._diagnose:
             self._diagnose = now + DIAGNOSTICS_S
-            inputs = {entry.name: self._said_of(entry, now) for entry in self._crossing.inputs}
-            self._reports.diagnose(state, self._conduct, inputs, self._board)
+            inputs = {f"input {i.name}": self._said_of(i, now) for i in self._crossing.inputs}
+            conduct = {f"conduct {name}": n for name, n in self._offences.counts(now).items()}
+            self._reports.diagnose(state, self._conduct, inputs | conduct, self._board)
 
     def _notice_a_hang(self, now: float) -> None:
         late = now - self._turned
@@ -209,15 +259,19 @@ class GateNodes:
         if late > HANG_S:
             hung = f"the gate's executor, for {late:.2f} s"
             self._logger.error(f"hung: {hung}")
+            self._record.count(now, "hung", "gate", seconds=round(late, 2))
             self._conduct = Conduct(self._conduct.withheld, hung, self._conduct.single_domain)
 
     def _look_around(self, now: float) -> None:
         """Whether everything that a heartbeat proves is there (SR-20), and nobody else (SR-24)."""
-        withheld = []
+        fault = self._port.session.fault
+        withheld = [str(fault)] if fault else []
         strangers = self._strangers.found(now)
-        if strangers and not self._stranger_known:
+        if strangers and not self._strangers_known:
             self._request_stop(0, strangers[0])
-        self._stranger_known = bool(strangers)
+        new = set(strangers) - self._strangers_known
+        self._offences.count(Offence.STRANGERS, now, len(new))
+        self._strangers_known = set(strangers)
         withheld += strangers
         for topic, timeout in self._must_hear.items():
             silence = now - self._heard.get(topic, -math.inf)
@@ -233,6 +287,7 @@ class GateNodes:
                 withheld.append(f"action {action.name}: the robot's server has not ended a goal")
         if withheld and not self._conduct.withheld:
             self._logger.error(f"no heartbeat: {'; '.join(withheld)}")
+            self._record.count(now, "withheld", "gate", reasons=withheld)
         self._conduct = Conduct(withheld, self._conduct.hung, self._conduct.single_domain)
 
     def _said_of(self, entry: Input, now: float) -> str:
@@ -249,6 +304,7 @@ class GateNodes:
         verdict = self._gate.goal(name, server_is_there, self._port.state(), now, check)
         if not verdict.passed:
             self._logger.warning(f"goal for {name} refused: {verdict.reason}")
+            self._record.count(now, "refused", name, reason=verdict.reason)
         return verdict.passed
 
     def _on_alive(self, _: Any) -> None:
@@ -265,18 +321,18 @@ class GateNodes:
         if math.hypot(*parts) < STILL and math.hypot(*turns) < STILL:
             self._port.standstill()
 
-    def _on_check_plan(self, request: Any, response: Any) -> Any:
-        return self._plans.answer(request.plan, response, time.monotonic())
+    async def _on_check_plan(self, request: Any, response: Any) -> Any:
+        answer = await self._plans.answer(request.plan, response)
+        if (offence := PLAN_OFFENCES.get(answer.verdict)) and answer.rule not in NOT_JUDGED:
+            self._offences.count(offence, time.monotonic())
+        return answer
 
-    def _begin_plan(self, plan: Sequence[Action], now: float) -> None:
-        if plan and self._checks is not None:
-            self._checks.begin(plan, now)
+    def _begin_plan(self, course: Course, now: float) -> None:
+        if self._checks is not None:
+            self._checks.begin(course, now)
 
     def _request_stop(self, category: int, reason: str) -> bool:
-        self._logger.warning(
-            f"stop requested, category {category}: {plain(reason) or 'no reason'}"
-        )
-        return self._port.stop(category)
+        return self._port.stop(category, reason)
 
     def _log(self, event: object) -> None:
         if isinstance(event, Transition):
@@ -286,6 +342,10 @@ class GateNodes:
         elif isinstance(event, Hello):
             self._board = event.identity.board
             self._logger.info(f"controller {self._board}, firmware {event.identity.firmware}")
+        elif isinstance(event, StopRequested | PlannerActed):
+            self._logger.warning(event.sentence())
+        elif isinstance(event, ConductExceeded):
+            self._logger.error(event.words)
         elif isinstance(event, Fault):
             if not event.error.survivable:
                 raise event.error

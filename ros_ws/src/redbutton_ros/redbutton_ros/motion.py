@@ -16,6 +16,7 @@ from rclpy.subscription import Subscription
 from redbutton.crossing import Crossing, Input, Output, Side
 from redbutton.gate import Command, Gate
 from redbutton.model import SafetyState, State
+from redbutton.record.diary import Diary
 from redbutton_ros.checks import Checks
 from redbutton_ros.kinds import KINDS, SECOND, Kind, converted, with_twist
 
@@ -84,8 +85,10 @@ class Motion:
         state: Callable[[], SafetyState],
         deceleration: float,
         checks: Checks | None,
+        record: Diary,
     ) -> None:
         """`state`: the controller's, now. `deceleration`: of the ramp, m/s^2; 0: none."""
+        self._record = record
         self._gate = gate
         self._checks = checks
         self._state = state
@@ -170,6 +173,7 @@ class Motion:
         if verdict.rest:
             outlet.rest()
         self._logger.warning(f"{entry.name} refused: {verdict.reason}", throttle_duration_sec=1.0)
+        self._record.count(now, "refused", entry.name, reason=verdict.reason)
 
 
 class _Checked:

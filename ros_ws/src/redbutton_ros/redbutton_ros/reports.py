@@ -51,7 +51,7 @@ class Reports:
             publisher.publish(stopped)
 
     def diagnose(
-        self, state: SafetyState, conduct: Conduct, inputs: dict[str, str], board: str
+        self, state: SafetyState, conduct: Conduct, more: dict[str, str], board: str
     ) -> None:
         """See `to_diagnostics`."""
-        self._diagnostics.publish(to_diagnostics(state, conduct, inputs, board, time.time_ns()))
+        self._diagnostics.publish(to_diagnostics(state, conduct, more, board, time.time_ns()))

@@ -49,7 +49,14 @@ GATE = (
         -1,
         DOMAIN_MAX,
     ),
+    Setting("record", "", "folder of the log; empty: the usual one, if a log was made there"),
     Setting("profile", "", "YAML file of the robot's profile; empty: only what inputs limit"),
+    Setting(
+        "profile_in_force",
+        "",
+        "file of the gate's that remembers the profile in force, if that names who may change it; "
+        "empty: /var/lib/redbutton/profile-in-force.yaml. Each robot has its own",
+    ),
     Setting("pose", "", "nav_msgs/Odometry in the robot's domain: where it is, by the profile"),
     Setting("people", "", "geometry_msgs/PoseArray in the robot's domain: all who are seen"),
     Setting("joints", "", "sensor_msgs/JointState in the robot's domain: where the joints are"),
