@@ -180,7 +180,7 @@ def test_the_digest_is_sha_256_over_canonical_json() -> None:
         (
             {"approvals": {"xyz": {"k": 1, "names": ["eve"]}}, "approvers": {"eve": KEY}},
             "xyz",
-            "approvals.xyz: is not known here; known are plan, sharp, hot,",
+            "approvals.xyz: is not known here; known are plan, profile, sharp, hot,",
         ),
         (
             {"approvals": {"medical": {"k": 1, "names": ["eve"]}}},
