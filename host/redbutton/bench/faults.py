@@ -345,7 +345,7 @@ ELSEWHERE = (
     Elsewhere(
         "the host's disk is full",
         "nothing to model: the session that makes the heartbeat and asks for stops opens no file",
-        "no path from a full disk to the load; what of the log is lost then, its own tests show",
+        "no path from a full disk to the load; what becomes of the record: tests/record",
     ),
 )
 
