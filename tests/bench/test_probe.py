@@ -89,7 +89,7 @@ def test_without_a_probe_a_scenario_of_people_is_refused(bench: Bench) -> None:
 
 
 def test_a_probe_without_a_port_is_a_mistake() -> None:
-    said = redbutton("bench", "run", "button", "--probe", "/dev/null")
+    said = redbutton("bench", "run", "button", "--probe", "/dev/null", timeout=CLI_S)
     assert said.returncode == 2
     assert "--port" in said.stderr
 
@@ -108,6 +108,15 @@ def released(bench: Bench) -> bool:
     while closed(bench) and time.monotonic() < end:
         time.sleep(0.02)
     return not closed(bench)
+
+
+def close(board: RealTimeBoard, probe: Probe) -> None:
+    """Close a contact, and see that it is."""
+    probe.act("contact_a", "closed")
+    end = time.monotonic() + CLI_S
+    while not board.values["contact_a"] and time.monotonic() < end:
+        probe.wait(0.05)
+    assert board.values["contact_a"]
 
 
 HOLD = """
@@ -139,9 +148,7 @@ def test_the_probe_lets_go_when_its_host_is_killed(bench: Bench) -> None:
 
 def test_garbage_and_frames_of_others_are_no_host(bench: Bench) -> None:
     with Probe(str(bench.probe)) as probe:
-        probe.act("contact_a", "closed")
-        probe.wait(0.3)
-        assert bench.board.values["contact_a"]
+        close(bench.board, probe)
         end = time.monotonic() + RELEASED_S
         while bench.board.values["contact_a"] and time.monotonic() < end:
             probe._link.write(os.urandom(40) + wire.encode(wire.ASK_HELLO, 1, b""))
@@ -161,13 +168,12 @@ def test_the_probe_lets_go_when_its_firmware_fails_or_ends(
     monkeypatch.setattr(virtual_probe, "files", lambda: files | {"probe.py": broken})
     with RealTimeBoard(key, tmp_path / "b") as board, VirtualProbe(board, tmp_path / "p") as wired:
         with Probe(str(tmp_path / "p")) as probe:
-            probe.act("contact_a", "closed")
-            probe.wait(0.3)
-            assert board.values["contact_a"]
+            close(board, probe)
+            begun = time.monotonic()
             probe._send(protocol.ASK_TRACE, b"\0\0")
-            time.sleep(1.0)
-        assert not board.values["contact_a"]
-        assert wired._process.wait(5) == 1
+            assert wired._process.wait(CLI_S) == 1
+        wired._listener.join(CLI_S)
+        assert board.wait_change("contact_a", 0, begun, CLI_S)
 
 
 # --- nothing takes it for a controller, and it takes no controller for a probe
@@ -177,7 +183,7 @@ def test_the_probe_lets_go_when_its_firmware_fails_or_ends(
 @pytest.mark.parametrize("command", ["run", "flash"])
 def test_no_command_takes_the_probe_for_a_controller(bench: Bench, command: str) -> None:
     keys = ["--key-file", str(bench.key_file)] if command == "run" else []
-    said = redbutton(command, "--port", str(bench.probe), *keys)
+    said = redbutton(command, "--port", str(bench.probe), *keys, timeout=CLI_S)
     assert said.returncode not in (0, 1)
     assert "the bench's probe, no controller" in one_line(said)
 
@@ -207,7 +213,7 @@ def test_a_port_on_which_nothing_speaks_is_no_probe(tmp_path: Path) -> None:
 
 
 def test_the_probes_files_are_written_for_whoever_installs_it(tmp_path: Path) -> None:
-    said = redbutton("bench", "probe-firmware", str(tmp_path / "files"))
+    said = redbutton("bench", "probe-firmware", str(tmp_path / "files"), timeout=CLI_S)
     assert said.returncode == 0
     written = {file.name: file.read_bytes() for file in (tmp_path / "files").iterdir()}
     assert written == virtual_probe.files()
