@@ -4,8 +4,8 @@ usage: python tests/benchmarks/soak.py [MINUTES] [--timeout-ms N] [--no-realtime
 
 The real process, the real firmware on a virtual board in real time, all processors busy, and 200
 clients of the owner's socket: most read what they are told; the others read too slowly or never,
-send garbage, half lines, questions, and connect over and over. The record is on a slow disk. Nobody
-asks for a stop: every stop is a false one. --alone: without clients and load, to compare.
+send garbage, half lines, questions, and connect over and over. The record is on a slow disk.
+Nobody asks for a stop: every stop is a false one. --alone: without clients and load, to compare.
 
 Measured at the board's end of the cable, while the load is on:
 - the interval between two heartbeats;
