@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -226,8 +226,9 @@ def soak(
         for _ in range(os.cpu_count() or 1 if busy is None else busy):
             stack.callback(_end, _python(f"import os\nos.nice({busy_nice})\nwhile True: pass"))
         assert stage.gate is not None
-        slow = _python(SLOW_DISK, str(_writer(stage.gate.pid)))
-        stack.callback(_end, slow)
+        writer = _writer(stage.gate.pid)
+        stack.callback(_go_on, writer)  # once nothing makes it stand still any more
+        stack.callback(_end, _python(SLOW_DISK, str(writer)))
         path = socket_path(str(stage.port), stage.runtime)
         crowd = [_clients(path, kind, count, pause_s) for kind, count in clients.items()]
         for one in crowd:
@@ -299,6 +300,11 @@ def _writer(owner: int) -> int:
         if b"redbutton.record.writer" in Path(f"/proc/{child}/cmdline").read_bytes():
             return child
     raise SystemExit("redbutton run keeps no record")
+
+
+def _go_on(writer: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(writer, signal.SIGCONT)
 
 
 def _before_all(board: int) -> bool:
