@@ -313,7 +313,7 @@ def test_junit_has_a_case_for_each_fault_in_each_scenario() -> None:
 
 def test_the_commands_write_what_they_say(tmp_path: Path) -> None:
     out, pdf = tmp_path / "a.html", tmp_path / "a.pdf"
-    few = ["campaign", "--limit", "2", "--no-memory", "--out", str(tmp_path)]
+    few = ["campaign", "--limit", "2", "--no-memory", "--pairs", "0", "--out", str(tmp_path)]
     assert CliRunner().invoke(bench_app, few).exit_code == 0
     assert len(ElementTree.parse(tmp_path / "junit.xml").findall("testcase")) == 2
     asked = ["report", str(tmp_path), "--out", str(out), "--pdf", str(pdf)]

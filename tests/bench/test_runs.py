@@ -92,7 +92,7 @@ def test_an_interpreter_that_ends_is_no_stop(monkeypatch: pytest.MonkeyPatch) ->
     act = Rig.act
 
     def killed(rig: Rig, name: str, value: int, offset_us: int = 0) -> None:
-        if name == "supply":
+        if name == "stick:supply":
             os.kill(rig.board.pid, signal.SIGKILL)
         act(rig, name, value, offset_us)
 

@@ -34,7 +34,7 @@ def main(domain: int) -> None:
         told["dead"] = here.stage.board.wait_load(False, 3.0)
         loopback(True)
         told["again"] = wait(lambda: not here.state.withheld) and here.stage.reset() > 0
-        print(json.dumps(told))
+    print(json.dumps(told))  # last: the gate's log comes before
 
 
 if __name__ == "__main__":

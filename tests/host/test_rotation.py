@@ -70,7 +70,7 @@ def test_both_sides_get_a_new_key_and_nothing_stays_of_the_old_one(
     assert new != old and on_board(flash) == new
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.stat().st_uid == owner, "the service reads it"
-    assert kept(file) == ["key", "key.json"]
+    assert kept(file) == ["key", "key.json", "key.witness"]
     said = json.loads(result.stdout)
     record = attestation.load_record(file)
     assert said["key_id"] == wire.key_id(new).hex() == (record and record.key_id)
@@ -106,7 +106,7 @@ def test_in_operation_or_with_another_key_nothing_is_touched(
     assert result.returncode == NotInMaintenance.exit_code
     assert "turn the key switch" in one_line(result)
     assert on_board(flash) == before != stranger
-    assert kept(file) == ["key", "key.json"]
+    assert kept(file) == ["key", "key.json", "key.witness"]
 
 
 # --- interrupted
@@ -183,7 +183,7 @@ def test_from_every_point_it_goes_on_when_it_is_run_again(
     assert key.load(file) == on_board(flash) != old
     assert record.key_id == wire.key_id(key.load(file)).hex()
     assert attestation.load_record(file) == record
-    assert kept(file) == ["key", "key.json"]
+    assert kept(file) == ["key", "key.json", "key.witness"]
 
 
 @pytest.mark.requirement("SR-17")
@@ -205,7 +205,7 @@ def test_a_commit_that_is_missing_is_made_in_operation_too(
     assert "finish it with `redbutton rotate-key`" in one_line(result)
     rotation.rotate(str(port), file)
     assert key.load(file) == on_board(flash)
-    assert kept(file) == ["key", "key.json"]
+    assert kept(file) == ["key", "key.json", "key.witness"]
 
 
 @pytest.mark.requirement("SR-17")

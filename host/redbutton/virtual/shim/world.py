@@ -49,6 +49,7 @@ class World:
         self._lateness = [0] * (len(LATENESS_STEPS_US) + 1)
         self._latest = 0
         self._granted = 0
+        self._asked = False  # the outside waits to be told that this is done
         self._listening_since = None  # in lock-step: the outside waits for what is sent
         self.sent = False  # something, perhaps, since the firmware slept
         self._in = open(commands, "rb", 0)
@@ -235,7 +236,9 @@ class World:
     def _await_grant(self):
         """Lock-step: everything that was granted is done; wait for more. True if time moved."""
         self.plant.advance(self._granted)
-        self._say(f"idle {self._granted}")
+        if self._asked:  # once: what starts anew meanwhile must not end a later wait
+            self._asked = False
+            self._say(f"idle {self._granted}")
         before = self._granted
         while self._granted == before:
             self._read()
@@ -273,6 +276,7 @@ class World:
         elif words[0] in ("go", "listen"):
             self._listening_since = self._granted if words[0] == "listen" else None
             self._granted = int(words[1])
+            self._asked = True
         elif words[0] == "stats":
             self._say("stats " + json.dumps(self._stats()))
         elif words[0] == "variables":

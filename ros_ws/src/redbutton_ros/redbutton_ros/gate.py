@@ -109,8 +109,6 @@ class GateNodes:
         link_key = key.load_private(keys)
         self._record = open_diary(own["record"] or None)
         self._opened.callback(self._record.close)
-        if not self._record.on:
-            self._logger.warning("nothing is recorded: see redbutton log init")
         self._port = Owner(
             own["port"] or None,
             link_key,
@@ -187,6 +185,8 @@ class GateNodes:
         guarded = [*self._motion.topics, *self._reports.guarded]
         self._strangers = Strangers(self._robot, guarded if own["watch_strangers"] else [], now)
         self._strangers_known: set[str] = set()
+        if not self._record.on:
+            self._logger.warning("nothing is recorded: see redbutton log init")
         self._robot.create_timer(TURN_S, self._turn)
 
     @property
