@@ -23,7 +23,7 @@ demo:  ## show a robot being stopped, without hardware
 	@$(IN_ENVIRONMENT) redbutton demo
 
 test:  ## run all tests
-	@$(IN_ENVIRONMENT) python -m pytest tests -q -n 2 --dist worksteal
+	@$(IN_ENVIRONMENT) python -m pytest tests -q -n 3 --dist worksteal
 
 lint:  ## check style and types
 	@$(IN_ENVIRONMENT) ruff check .

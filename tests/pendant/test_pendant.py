@@ -190,6 +190,7 @@ def test_a_service_that_is_killed_makes_it_dark_and_the_next_one_is_shown(
     robot.end_service(signal.SIGKILL)
     assert until(lambda: not bench.lit(), SOON_S)
     say(f"pendant: all dark {(time.monotonic() - begin) * 1000:.0f} ms after kill -9")
+    assert robot.off()
     robot.serve()
     assert until(lambda: bench.lit() == {RED, BLUE}, SOON_S)
 
