@@ -88,12 +88,6 @@ class ProfileWrong(RedbuttonError):
     exit_code = 16
 
 
-class EmbeddingWrong(RedbuttonError):
-    """The model with which texts are judged is not the one that the checks were tried with."""
-
-    exit_code = 18
-
-
 class ApprovalRefused(RedbuttonError):
     """A command cannot be held for a person, or a person's vote on it does not count."""
 
@@ -102,6 +96,40 @@ class ApprovalRefused(RedbuttonError):
 
 class ProfileNotApproved(ApprovalRefused):
     """A profile is not the one in force, and too few of those who must have agreed to it."""
+
+
+class EmbeddingWrong(RedbuttonError):
+    """The model with which texts are judged is not the one that the checks were tried with."""
+
+    exit_code = 18
+
+
+class AttestationFailed(RedbuttonError):
+    """The controller's firmware or configuration is not what this host expects.
+
+    The owner of the port goes on without a heartbeat, and says why in every state.
+    """
+
+    exit_code = 20
+    survivable = True
+
+
+class NotInMaintenance(RedbuttonError):
+    """The controller is not in maintenance, and only there it can be changed."""
+
+    exit_code = 21
+
+
+class BoardNotWritten(RedbuttonError):
+    """Writing to the controller failed; without whole firmware it stays off."""
+
+    exit_code = 22
+
+
+class BadSignature(RedbuttonError):
+    """A manifest of firmware is not signed with the key that it should be signed with."""
+
+    exit_code = 23
 
 
 class DatasetUnreadable(RedbuttonError):
@@ -144,34 +172,6 @@ class RigFailed(RedbuttonError):
     """The bench's model failed in a run, which therefore shows nothing."""
 
     exit_code = 30
-
-
-class AttestationFailed(RedbuttonError):
-    """The controller's firmware or configuration is not what this host expects.
-
-    The owner of the port goes on without a heartbeat, and says why in every state.
-    """
-
-    exit_code = 20
-    survivable = True
-
-
-class NotInMaintenance(RedbuttonError):
-    """The controller is not in maintenance, and only there it can be changed."""
-
-    exit_code = 21
-
-
-class BoardNotWritten(RedbuttonError):
-    """Writing to the controller failed; without whole firmware it stays off."""
-
-    exit_code = 22
-
-
-class BadSignature(RedbuttonError):
-    """A manifest of firmware is not signed with the key that it should be signed with."""
-
-    exit_code = 23
 
 
 class ConfigurationWrong(RedbuttonError):
@@ -223,34 +223,16 @@ class NotAllChecked(RedbuttonError):
     exit_code = 38
 
 
-class ClockWrong(RedbuttonError):
-    """The controller's clock and the host's run at different rates."""
-
-    exit_code = 40
-
-
-class WrongBoard(RedbuttonError):
-    """A board is on the port, but not the one that was asked for: a controller, or the probe."""
-
-    exit_code = 45
-
-
-class SelftestFailed(RedbuttonError):
-    """The rig of the bench is not wired as it should be, so that it proves nothing."""
-
-    exit_code = 46
-
-
-class CannotCause(RedbuttonError):
-    """A scenario or a fault that this rig cannot cause."""
-
-    exit_code = 47
-
-
 class PlannerUnitWrong(RedbuttonError):
     """The planner's control group, as configured, cannot be frozen or killed here."""
 
     exit_code = 39
+
+
+class ClockWrong(RedbuttonError):
+    """The controller's clock and the host's run at different rates."""
+
+    exit_code = 40
 
 
 class PendantFailed(RedbuttonError):
@@ -269,3 +251,21 @@ class AgentPortTaken(RedbuttonError):
     """The agent interface cannot listen where it was told to."""
 
     exit_code = 44
+
+
+class WrongBoard(RedbuttonError):
+    """A board is on the port, but not the one that was asked for: a controller, or the probe."""
+
+    exit_code = 45
+
+
+class SelftestFailed(RedbuttonError):
+    """The rig of the bench is not wired as it should be, so that it proves nothing."""
+
+    exit_code = 46
+
+
+class CannotCause(RedbuttonError):
+    """A scenario or a fault that this rig cannot cause."""
+
+    exit_code = 47

@@ -39,7 +39,7 @@ from redbutton.bench.run import (
     Moment,
     Plan,
     Result,
-    _judged,
+    judged,
 )
 from redbutton.bench.scenario import Scenario, Start
 from redbutton.errors import CannotCause, RedbuttonError, RigFailed
@@ -371,7 +371,7 @@ def run(rig: RealRig, scenario: Scenario, plan: Plan) -> tuple[Result, list[Mome
         trace, stop_ms = _with_probe(rig, rig.probe, scenario, faults, random.Random(plan.id))
     else:
         trace, stop_ms = _without(rig, scenario, faults, random.Random(plan.id))
-    outcome, words, _ = _judged(scenario, faults, trace)
+    outcome, words, _ = judged(scenario, faults, trace)
     text = "".join(f"{us} {signal_} {value}\n" for us, signal_, value in trace)
     return Result(
         plan=plan,

@@ -109,7 +109,7 @@ def run(
         if rig.board.errors:
             raise RigFailed(f"{plan.id}: {rig.board.errors[0]}")
         trace = _trace(rig)
-    outcome, words, stop_ms = _judged(scenario, faults, trace)
+    outcome, words, stop_ms = judged(scenario, faults, trace)
     text = "".join(f"{us} {signal} {value}\n" for us, signal, value in trace)
     return Result(
         plan=plan,
@@ -170,7 +170,7 @@ def _trace(rig: Rig) -> list[Moment]:
     return sorted(moments, key=lambda moment: moment.us)
 
 
-def _judged(
+def judged(
     scenario: Scenario, faults: Faults, trace: Sequence[Moment]
 ) -> tuple[Outcome, str, float | None]:
     """By the load alone."""
