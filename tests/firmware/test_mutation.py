@@ -40,7 +40,7 @@ def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.timeout(300)
 def test_in_a_slice_every_mutant_is_found_or_explained():
-    done = run(TOOL, "--every", 120)
+    done = run(TOOL, "--every", 180)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 survive and are not" in done.stdout
