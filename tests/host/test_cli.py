@@ -348,7 +348,9 @@ def test_ctrl_c_ends_run_quietly(
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(1.0)
+    assert process.stdout is not None
+    while "STOPPED" not in process.stdout.readline():
+        assert process.poll() is None
     process.send_signal(number)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0

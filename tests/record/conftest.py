@@ -1,7 +1,6 @@
 """Logs that are written in real time."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from logs import ORIGIN
 
 from redbutton.record.folder import Escrow, create
 from redbutton.record.recorder import Recorder
-
-WAIT_S = 60.0  # a shared machine; nothing is asserted of it
 
 
 @pytest.fixture
@@ -25,12 +22,3 @@ def recorder(escrow: Escrow, tmp_path: Path) -> Iterator[Recorder]:
     recorder = Recorder(tmp_path / "log")
     yield recorder
     recorder.close()
-
-
-def until(recorder: Recorder, done: Callable[[], bool]) -> None:
-    """Turn until it is so."""
-    end = time.monotonic() + WAIT_S
-    while not done():
-        assert time.monotonic() < end, recorder.problem
-        recorder.turn(time.monotonic())
-        time.sleep(0.002)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WAIT_S, until  # type: ignore[import-not-found]
 from logs import ORIGIN, entries, keys, kinds, verified
+from waits import WAIT_S, until
 
 from redbutton.model import State
 from redbutton.owner import Owner
